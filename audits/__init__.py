@@ -1,0 +1,1 @@
+"""The run: definition and inventory, plan, collect, evaluate, decide."""

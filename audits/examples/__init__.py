@@ -1,0 +1,1 @@
+"""Audit definitions to start from (data)."""

@@ -1,0 +1,1 @@
+"""One file per protocol, one library each: questions in, answers out."""

@@ -1,0 +1,1 @@
+"""What we look for: questions, facts, expectations and checks. Pure: no network, no file, no clock."""

@@ -1,0 +1,1 @@
+"""A question and a pure reader per subject."""

@@ -1,0 +1,1 @@
+"""File and wire formats of the field, read from bytes and never trusted."""

@@ -1,0 +1,1 @@
+"""Sample inventories, and the lab's (data)."""

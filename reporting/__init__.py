@@ -1,0 +1,1 @@
+"""Renderers of a recorded run; nothing is measured here."""
