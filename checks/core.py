@@ -214,9 +214,7 @@ def failed(
     return Outcome(Verdict.FAIL, expected, observed, subject, note)
 
 
-def unknown(
-    kind_: FailureKind, detail: str = "", *, subject: str | None = None, expected: Any = None
-) -> Outcome:
+def unknown(kind_: FailureKind, detail: str = "", *, subject: str | None = None, expected: Any = None) -> Outcome:
     """Give an unknown, with the reason."""
     return Outcome(Verdict.UNKNOWN, expected, None, subject, None, Failure(kind_, detail))
 

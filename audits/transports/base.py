@@ -92,9 +92,7 @@ class Transport(Protocol):
         ...
 
 
-def all_failed(
-    questions: Sequence[Question], kind: FailureKind, detail: str, via: str = ""
-) -> Iterator[Answered]:
+def all_failed(questions: Sequence[Question], kind: FailureKind, detail: str, via: str = "") -> Iterator[Answered]:
     """Give every question the same failure (a host that cannot be reached)."""
     watch = Stopwatch()
     for question in questions:
