@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -46,6 +47,7 @@ class Collector:
     def __init__(self, settings: Settings, transport_for: Callable[[str, Target], Transport]) -> None:
         self._settings, self._transport_for = settings, transport_for
         self._stop = threading.Event()
+        self._lock = threading.Lock()
         self._error: OutputError | None = None
         self.progress = Progress()
 
@@ -62,36 +64,14 @@ class Collector:
         told to stop; OutputError is raised when the evidence cannot be written.
         """
         jobs = self._jobs(targets, questions, evidence)
+        left = Counter(job.target.name for job in jobs)
         p = self.progress
-        p.targets = len({j.target.name for j in jobs})
-        p.questions = sum(len(j.questions) for j in jobs)
+        p.targets, p.questions = len(left), sum(len(j.questions) for j in jobs)
         waiting: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        left = {name: sum(j.target.name == name for j in jobs) for name in {j.target.name for j in jobs}}
-        lock = threading.Lock()
         for job in jobs:
             waiting.put(job)
-
-        def work() -> None:
-            while not self._stop.is_set():
-                try:
-                    job = waiting.get_nowait()
-                except queue.Empty:
-                    return
-                with lock:
-                    p.busy.add(job.target.name)
-                try:
-                    self._do(job, evidence)
-                except OutputError as e:
-                    self._error = e
-                    self._stop.set()
-                with lock:
-                    left[job.target.name] -= 1
-                    if not left[job.target.name]:
-                        p.busy.discard(job.target.name)
-                        p.targets_done += 1
-
         threads = [
-            threading.Thread(target=work, daemon=True, name=f"collect-{i}")
+            threading.Thread(target=self._work, args=(waiting, left, evidence), daemon=True, name=f"collect-{i}")
             for i in range(min(len(jobs), self._settings.jobs))
         ]
         try:
@@ -105,6 +85,27 @@ class Collector:
             self._stop.set()
         if self._error:
             raise self._error
+
+    def _work(self, waiting: queue.SimpleQueue[_Job], left: Counter[str], evidence: Evidence) -> None:
+        """Do jobs until there are none; the body of each thread."""
+        while not self._stop.is_set():
+            try:
+                job = waiting.get_nowait()
+            except queue.Empty:
+                return
+            name = job.target.name
+            with self._lock:
+                self.progress.busy.add(name)
+            try:
+                self._do(job, evidence)
+            except OutputError as e:
+                self._error = e
+                self._stop.set()
+            with self._lock:
+                left[name] -= 1
+                if not left[name]:
+                    self.progress.busy.discard(name)
+                    self.progress.targets_done += 1
 
     def _jobs(
         self, targets: Mapping[str, Target], questions: Mapping[str, Sequence[Question]], evidence: Evidence

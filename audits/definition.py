@@ -62,6 +62,7 @@ class Audit:
     requirements: tuple[Requirement, ...]
     tree: Mapping[str, Any]  # the expanded definition, a definition itself
     authorities: Mapping[str, Path]
+    directory_ca: Path | None = None
 
 
 class _Problems:
@@ -246,6 +247,28 @@ class Definition:
             message = "s" + message if error["msg"].startswith("Input s") else message
             self._problems.add(where, f"{name}: {message}{advice}" if name else f"{message}{advice}")
 
+    def template_variables(self) -> set[str]:
+        """Name the variables that its templates use."""
+        found: set[str] = set()
+
+        def walk(value: Any) -> None:
+            if isinstance(value, dict):
+                for v in value.values():
+                    walk(v)
+            elif isinstance(value, list):
+                for v in value:
+                    walk(v)
+            elif templates.is_template(value):
+                found.update(templates.variables_of(value))
+
+        walk(self.document.data)
+        return found
+
+    def needs_inventory(self) -> bool:
+        """Tell whether it names more than this machine."""
+        patterns = {str(p[1]) for p in self._sections if p[0] == Scope.HOST}
+        return bool(self._section_heads) or not patterns <= {"localhost", "all"}
+
     # -- expanding ----------------------------------------------------------------------------------------------------
 
     def expand(self, inventory: Hosts, limit: str | None = None) -> Audit:
@@ -278,8 +301,14 @@ class Definition:
             section = self._sections.get((scope,), _Section())
             tree[scope] = self._section_heads[scope].model_dump() | {"servers": list(servers)} | _tree_of(section)
             requirements += self._requirements(section, name, scope)
+        ca = self._section_heads[Scope.DOMAIN].ca if Scope.DOMAIN in self._section_heads else None
+        authorities = self.authorities()
+        if ca and ca not in authorities:
+            self._problems.add((Scope.DOMAIN, "ca"), f"there is no '{ca}' under `authorities`")
         self._problems.raise_if_any()
-        return Audit(self.head, targets, tuple(_unique(requirements)), tree, self.authorities())
+        return Audit(
+            self.head, targets, tuple(_unique(requirements)), tree, authorities, authorities.get(ca) if ca else None
+        )
 
     def authorities(self) -> dict[str, Path]:
         """Give the CA files by the names that the definition gives them."""

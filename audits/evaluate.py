@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -21,7 +21,7 @@ READ_ERRORS = (ValueError, KeyError, IndexError, TypeError, AttributeError, Arit
 
 @dataclass(slots=True)
 class Finding:
-    """Check × subject: what was found, before and after people's decisions. `record` turns it into JSON."""
+    """One check on one subject: what was found, before and after people's decisions. `record` turns it into JSON."""
 
     check: str
     target: str
@@ -57,7 +57,7 @@ class Judge:
         found: list[Finding] = []
         for step in plan.steps:
             found += self._step(step)
-        _skip_pointless(found, {r.id: r for r in plan.audit.requirements})
+        _skip_pointless(found, plan.audit.requirements)
         _give_points(found, {(r.target, r.id): r for r in plan.audit.requirements})
         return found
 
@@ -70,10 +70,7 @@ class Judge:
             if isinstance(value, Failure) and not need.takes_failure:
                 failure = failure or value
             given[name] = value
-        if failure is not None:
-            outcomes = [Outcome(Verdict.UNKNOWN, failure=failure)]
-        else:
-            outcomes = self._outcomes(step, given)
+        outcomes = [Outcome(Verdict.UNKNOWN, failure=failure)] if failure else self._outcomes(step, given)
         evidence = tuple(sorted(self._seqs(step)))
         bullets = tuple(want.competence) or self.bullets_of(check.id)
         for outcome in outcomes:
@@ -178,23 +175,34 @@ def _json(value: Any) -> JSON:
     return str(value)
 
 
-def _skip_pointless(findings: list[Finding], requirements: Mapping[str, Requirement]) -> None:
-    """A requirement whose `needs` did not pass is skipped, not failed twice (transitively)."""
-    needs = {r.id: r.want.needs for r in requirements.values() if r.want.needs}
+def _skip_pointless(findings: list[Finding], requirements: Iterable[Requirement]) -> None:
+    """Skip requirements whose `needs` failed (or were skipped): they are not failed twice.
+
+    An id is looked for on the finding's own target first, then anywhere. What is merely unknown skips nothing:
+    what can be seen is judged.
+    """
+    needs = {(r.target, r.id): r.want.needs for r in requirements if r.want.needs}
     if not needs:
         return
-    bad = {f.requirement for f in findings if f.verdict in (Verdict.FAIL, Verdict.UNKNOWN)}
-    changed = True
-    while changed:
-        changed = False
+    here = {(f.target, f.requirement) for f in findings}
+    bad = {(f.target, f.requirement) for f in findings if f.verdict == Verdict.FAIL}
+    while True:
+        names = {requirement for _, requirement in bad}
+        size = len(bad)
         for finding in findings:
-            lacking = [n for n in needs.get(finding.requirement, ()) if n in bad]
-            if lacking and finding.note != f"needs: {', '.join(lacking)}":
+            key = (finding.target, finding.requirement)
+            lacking = [
+                n
+                for n in needs.get(key, ())
+                if (finding.target, n) in bad or (n in names and (finding.target, n) not in here)
+            ]
+            if lacking:
                 finding.verdict = finding.final = Verdict.NOT_APPLICABLE
                 finding.note = f"needs: {', '.join(lacking)}"
                 finding.failure = finding.observed = None
-                bad.add(finding.requirement)
-                changed = True
+                bad.add(key)
+        if len(bad) == size:
+            return
 
 
 def _give_points(findings: list[Finding], requirements: Mapping[tuple[str, str], Requirement]) -> None:

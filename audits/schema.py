@@ -93,6 +93,8 @@ class DirectoryHead(pydantic.BaseModel):
     """DNS name of the domain."""
     servers: str | tuple[str, ...]
     """Pattern of the inventory, or names, of its domain controllers; the first that answers is asked."""
+    ca: str | None = None
+    """Name (under `authorities`) of the certificate authority of its LDAPS certificates."""
 
 
 class DnsHead(pydantic.BaseModel):
