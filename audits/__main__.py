@@ -10,7 +10,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -126,6 +126,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("rundir", type=Path, metavar="RUNDIR")
     p.add_argument("--quiet", action="store_true", help="say only what went wrong")
 
+    _add_reference(add)
+    return top
+
+
+def _add_reference(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
+    """Add the commands that write no run."""
     p = add("validate", "check a definition, and with -i also its hosts")
     _definition(p)
     _inventory(p)
@@ -156,7 +162,6 @@ def parser() -> argparse.ArgumentParser:
 
     p = add("lab", "the practice domain: real hosts on this machine (root)")
     p.add_argument("words", nargs=argparse.REMAINDER, metavar="up|down|reset|status|exec|fault|faults …")
-    return top
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -16,10 +16,11 @@ from typing import Any, Protocol
 
 import pydantic
 
-from audits import schema, templates, yamlfile
+from audits import catalogue, schema, templates, yamlfile
 from audits.errors import DefinitionError
 from audits.transports.base import Target
 from checks.core import Expectation, Scope
+from checks.questions import Question
 
 Path_ = tuple[str | int, ...]
 _SECTIONS = (Scope.HOST, Scope.DOMAIN, Scope.DNS)
@@ -263,6 +264,20 @@ class Definition:
 
         walk(self.document.data)
         return found
+
+    def questions(self) -> Iterator[Question]:
+        """Give what its checks ask, as far as can be told without an inventory (host templates stay as they are)."""
+        known = catalogue.load().values()
+        for path, section in self._sections.items():
+            for word, entries in section.entries.items():
+                kind = schema.kinds(Scope(str(path[0])))[word]
+                for where, raw in entries:
+                    want = self._entry(kind, raw, where, defer=True)
+                    for check in known:
+                        if want is not None and check.want is kind and check.applies(want):
+                            for need in check.needs.values():
+                                asked = need.fact.ask(want)
+                                yield from asked if isinstance(asked, tuple) else (asked,)
 
     def needs_inventory(self) -> bool:
         """Tell whether it names more than this machine."""

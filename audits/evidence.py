@@ -184,12 +184,12 @@ def _read_line(line: bytes, prev: str, path: Path, seq: int) -> tuple[Record, st
             body["took"],
             body.get("via", ""),
         )
-        record = Record(body["seq"], body["target"], question, answer)
+        record, follows = Record(body["seq"], body["target"], question, answer), body["prev"]
     except (ValueError, KeyError, TypeError, AttributeError) as e:
         raise EvidenceError(
             f"{where}: this line cannot be read ({type(e).__name__})", "The evidence was changed."
         ) from None
-    if body["prev"] != prev or record.seq != seq:
+    if follows != prev or record.seq != seq:
         raise EvidenceError(
             f"{where}: this line does not follow the one before it", "A line was changed, added or removed."
         )

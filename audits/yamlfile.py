@@ -115,24 +115,30 @@ class _Builder:
             raise DefinitionError(f"{self.document.file}: is too large", "Split it, or use fewer aliases.")
         self.document.places.setdefault(path, Place(node.start_mark.line + 1, node.start_mark.column + 1))
         if isinstance(node, yaml.MappingNode):
+            self._refuse_twins(node)
             self.loader.flatten_mapping(node)
             return self._mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
             return [self.build(child, (*path, i)) for i, child in enumerate(node.value)]
         return self.loader.construct_object(node, deep=True)
 
+    def _refuse_twins(self, node: Any) -> None:
+        """Refuse a key that stands twice; what comes in through a merge key (`<<`) may be written over."""
+        lines: dict[str, int] = {}
+        for key_node, _ in node.value:
+            key, mark = str(key_node.value), key_node.start_mark
+            if key in lines and isinstance(key_node, yaml.ScalarNode):
+                raise DefinitionError(
+                    f"{self.document.file}:{mark.line + 1}:{mark.column + 1}: "
+                    f"the key '{key}' stands here for the second time (first on line {lines[key]})",
+                    "Put both together.",
+                )
+            lines[key] = mark.line + 1
+
     def _mapping(self, node: Any, path: Path_) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(self.loader.construct_object(key_node, deep=True))
-            place = Place(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            if key in data and self.document.places.get((*path, key)) != place:
-                where = f"{self.document.file}:{place.line}:{place.column}"
-                first = self.document.places[(*path, key)]
-                raise DefinitionError(
-                    f"{where}: the key '{key}' stands here for the second time (first on line {first.line})",
-                    "Put both together.",
-                )
-            self.document.places[(*path, key)] = place
+            self.document.places[(*path, key)] = Place(key_node.start_mark.line + 1, key_node.start_mark.column + 1)
             data[key] = self.build(value_node, (*path, key))
         return data
