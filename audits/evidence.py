@@ -86,7 +86,7 @@ class Evidence:
             self._seq, self.head, end = record.seq, digest, offset
             self.records[record.target, record.question] = record
         try:
-            self._file = path.open("ab")
+            self._file = path.open("ab", buffering=0)  # a failed write must leave nothing in a buffer
             self._file.truncate(end)  # a torn last line of a killed run
         except OSError as e:
             raise OutputError(f"{path}: {e.strerror}", "Choose another place with --out.") from None
@@ -127,8 +127,9 @@ class Evidence:
 
     def _write(self, line: bytes, start: int) -> None:
         try:
-            self._file.write(line)
-            self._file.flush()
+            rest = memoryview(line)
+            while rest:
+                rest = rest[self._file.write(rest) :]
         except OSError:
             with contextlib.suppress(OSError):  # leave no half line behind
                 self._file.truncate(start)
