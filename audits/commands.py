@@ -162,7 +162,7 @@ def collect(options: argparse.Namespace) -> int:
 def _collected(options: argparse.Namespace) -> tuple[RunDir, Any, Path | None]:
     selection = stages.Selection(options.limit, tuple(options.check), tuple(options.competence))
     if options.resume:
-        begun = RunDir.open(options.resume)
+        begun: RunDir | None = RunDir.open(options.resume)
         begun.lock()
         manifest = begun.read_json(MANIFEST)
         options.inventory = options.inventory or manifest["inventory"]["paths"]
@@ -171,7 +171,7 @@ def _collected(options: argparse.Namespace) -> tuple[RunDir, Any, Path | None]:
         definition = _load(options, begun.file("definition.yml"))
         definition.folder = Path(manifest["definition"].get("folder", "."))
     elif options.definition:
-        begun, definition = None, _load(options, options.definition)  # type: ignore[assignment]
+        begun, definition = None, _load(options, options.definition)
     else:
         raise UsageError("which definition?", "keuring run DEFINITION -i INVENTORY, or --resume RUNDIR")
     hosts = _inventory(options, definition)

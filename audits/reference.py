@@ -101,7 +101,7 @@ def explain(options: argparse.Namespace) -> int:
         "fr": ("Pourquoi", "Remède", "Gravité", "Sert", "Déclarer", "Demande", "en root"),
     }[language]
 
-    def text(part: str) -> str:
+    def text(part: texts.Part) -> str:
         return words.text(check.id, part, language, {})
 
     wanted = ", ".join(check.field) or "…"
@@ -113,7 +113,7 @@ def explain(options: argparse.Namespace) -> int:
         f"{labels[1]}: {text('remedy')}",
         "",
         f"{labels[2]}: {words.severity(check.id)}",
-        *(f"{labels[3]}: {bullet} {known.bullet(bullet).text(language)}" for bullet in known.bullets_of(check.id)),
+        *(f"{labels[3]}: {bullet} {known.bullet(bullet).text[language]}" for bullet in known.bullets_of(check.id)),
         f"{labels[4]}: {check.want.scope} / {check.want.key} / {wanted}",
         *(f"{labels[5]}: {_described(question, labels[6])}" for question in static_questions(check)),
         *(
