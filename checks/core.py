@@ -5,7 +5,8 @@ A check is a pure function. Its signature is its list of dependencies: one param
 
 - `F`, a `Fact`: the check runs when the fact could be read, else its finding is *unknown*;
 - `F | Failure`: the check itself looks at the failure (rarely right: only where a failure is the expected state);
-- `Each[F]`: the fact of every server of the target (domain controllers, name servers), by name.
+- `Each[F]`: the fact of every server of the target (domain controllers, name servers), by name; `Each[F | Failure]`
+  when the check itself looks at the servers that failed.
 
 The engine (`audits.evaluate`) decides on unknown, in one place.
 """
@@ -304,8 +305,19 @@ class Check:
     doc: str
 
     def applies(self, want: Expectation) -> bool:
-        """Tell whether this requirement asks for this check."""
-        return isinstance(want, self.want) and all(getattr(want, f) not in (None, (), {}) for f in self.field)
+        """Tell whether this requirement asks for this check.
+
+        An empty list or mapping only counts as given where not giving it means None: "exactly nobody" is a
+        requirement, no entries are none.
+        """
+        return isinstance(want, self.want) and all(_is_given(want, f) for f in self.field)
+
+
+def _is_given(want: Expectation, field: str) -> bool:
+    value = getattr(want, field)
+    if value in ((), {}):
+        return getattr(type(want), field, ()) is None
+    return value is not None
 
 
 CHECKS: dict[str, Check] = {}
@@ -349,7 +361,8 @@ def _register(judge: J, fields: tuple[str, ...]) -> J:
 def _need(id_: str, name: str, hint: Any) -> Need:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is Each:
-        return Need(args[0], each=True)
+        one = _need(id_, name, args[0])
+        return Need(one.fact, each=True, takes_failure=one.takes_failure)
     if origin in (typing.Union, types.UnionType) and Failure in args:
         (fact,) = (a for a in args if a is not Failure)
         return Need(fact, takes_failure=True)
