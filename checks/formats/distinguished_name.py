@@ -78,11 +78,9 @@ def _plain(value: str) -> str:
 def escape(value: str) -> str:
     """Escape a value so that it can stand in a name."""
     told = "".join(f"\\{c}" if c in _SPECIAL else "\\00" if c == "\0" else c for c in value)
-    if told.startswith(("#", " ")):
-        told = "\\" + told
-    if told.endswith(" ") and len(told) > 1:
+    if told.endswith(" "):
         told = told[:-1] + "\\ "
-    return told
+    return "\\" + told if told.startswith(("#", " ")) else told
 
 
 def join(parts: tuple[Rdn, ...]) -> str:
