@@ -95,6 +95,11 @@ def parse(raw: bytes) -> Descriptor:
     )
 
 
+def sid_text(raw: bytes) -> str:
+    """Read a binary SID, such as the attribute objectSid."""
+    return _sid(raw, 0, len(raw))[0]
+
+
 def _sid(raw: bytes, offset: int, end: int) -> tuple[str, int]:
     """Read a SID (MS-DTYP 2.4.2.2) that ends before `end`; give it and its length."""
     if offset + 8 > end or raw[offset] != 1 or raw[offset + 1] > 15:  # noqa: PLR2004 - most sub-authorities
