@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import logging
 import os
 import threading
 import time
@@ -17,13 +18,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from spnego import CredentialCache, Password
+from spnego import CredentialCache, KerberosCCache, Password
 from spnego.exceptions import SpnegoError
 
 from audits.transports.base import Target
 from audits.transports.connecting import Refused, Trouble, is_address
 from checks.questions import FailureKind
 
+logging.getLogger("spnego").setLevel(logging.WARNING)  # it would log its tokens
 _SALT = os.urandom(16)
 _PATIENCE = 20.0  # seconds to wait for another's attempt to be decided
 _MEMORY = 600.0  # seconds that a refusal is remembered
@@ -41,14 +43,6 @@ class _Ntlm(Password):
     @property
     def supported_protocols(self) -> list[str]:
         return ["ntlm"]
-
-
-class _Kerberos(Password):
-    """A password for Kerberos only."""
-
-    @property
-    def supported_protocols(self) -> list[str]:
-        return ["kerberos"]
 
 
 class _Ticket(CredentialCache):
@@ -95,26 +89,10 @@ class Account:
             realm = self.domain
         return f"{name}@{realm.upper()}" if name and realm else ""
 
-    def credentials(self, hostname: str) -> list[tuple[str, Any]]:
-        """Give the ways to log on, best first: `("kerberos" | "ntlm", a pyspnego credential)`.
-
-        Kerberos needs a server with a name, the optional extra and a name with a realm; it works with the password or
-        with a ticket. Raises Trouble when nothing is possible.
-        """
-        ways: list[tuple[str, Any]] = []
-        kerberos = has_kerberos()
-        if kerberos and not is_address(hostname):
-            if self.password is None:
-                ways.append(("kerberos", _Ticket(self.principal or None)))
-            elif self.principal:
-                ways.append(("kerberos", _Kerberos(self.principal, self.password)))
-        if self.user and self.password is not None:
-            ways.append(("ntlm", _Ntlm(self.logon_name, self.password)))
-        if ways:
-            return ways
-        what = "no keuring_domain_user is given" if not self.user else "no keuring_domain_password is given"
-        why = "the server has no name for Kerberos" if kerberos else "Kerberos is not installed (keuring[kerberos])"
-        raise Trouble(FailureKind.AUTHENTICATION_FAILED, f"{what}, and {why}", lost=True)
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells this account and password from others, without the password."""
+        return self.logon_name.casefold(), hashlib.sha256(_SALT + (self.password or "").encode()).hexdigest()
 
 
 def has_kerberos() -> bool:
@@ -158,10 +136,9 @@ class Guard:
 
         A local account (no domain in its name) is an account of each server by itself.
         """
-        secret = hashlib.sha256(_SALT + (account.password or "").encode()).hexdigest()
         local = "" if "@" in account.logon_name or "\\" in account.logon_name else server
         with self._lock:
-            state = self._states.setdefault((account.logon_name.casefold(), secret, local), _State())
+            state = self._states.setdefault((*account.key, local), _State())
         if state.accepted:
             yield Turn(state, server)
             return
@@ -185,43 +162,91 @@ class Guard:
             raise Trouble(FailureKind.AUTHENTICATION_FAILED, words, lost=True)
 
 
-def log_on(ways: list[tuple[str, Any]], turn: Turn, attempt: Callable[[str, Any], None], *, by_domain: bool) -> None:
-    """Try the ways in order until one lets us in, and tell the guard. Raises Trouble.
+def log_on(
+    account: Account, hostname: str, turn: Turn, attempt: Callable[[str, Any], None], *, by_domain: bool
+) -> None:
+    """Log on with Kerberos or else NTLM, and tell the guard. Raises Trouble.
 
-    `attempt(how, credential)` raises Refused when the account was refused, Trouble when something else is wrong, and
-    SpnegoError when no token can be made. Kerberos that does not work (no ticket, no realm, a clock that is off, a
-    name without a service) makes way for NTLM, unless the KDC itself refused the password.
+    `attempt("kerberos" | "ntlm", a pyspnego credential)` raises Refused when the account was refused, Trouble when
+    something else is wrong, and SpnegoError when no token can be made. Kerberos needs the optional extra, a server
+    with a name, and a ticket or a name with a realm. When it does not work (no KDC, a clock that is off, a service
+    without that name) it makes way for NTLM, unless the KDC itself refused the password.
     """
-    for i, (how, credential) in enumerate(ways):
-        last = i == len(ways) - 1
-        try:
-            attempt(how, credential)
-        except SpnegoError as error:
-            refusal = _kdc_refusal(error)
-            if refusal:
-                turn.refused(refusal, by_domain=True)
-            if refusal or last:
-                words = refusal or f"{how}: {error}"
-                raise Trouble(FailureKind.AUTHENTICATION_FAILED, words, lost=True) from error
-        except Refused as refused:
-            if how == "kerberos" and not last:
-                continue
-            turn.refused(refused.failure.detail, by_domain=by_domain)
-            raise
-        else:
-            turn.accepted()
-            return
+    why = "Kerberos is not installed (keuring[kerberos])"
+    try:
+        if has_kerberos():
+            why = _kerberos(account, hostname, attempt)
+        if why and account.user and account.password is not None:
+            attempt("ntlm", _Ntlm(account.logon_name, account.password))
+        elif why:
+            what = "no keuring_domain_password is given" if account.user else "no keuring_domain_user is given"
+            raise Trouble(FailureKind.AUTHENTICATION_FAILED, f"{what}, and {why}", lost=True)
+    except SpnegoError as error:
+        raise Trouble(FailureKind.UNREADABLE, f"NTLM failed: {error}", lost=True) from error
+    except Refused as refused:
+        turn.refused(refused.failure.detail, by_domain=by_domain or refused.by_kdc)
+        raise
+    turn.accepted()
 
 
-def _kdc_refusal(error: BaseException | None) -> str:
-    """Find in an error's chain the KDC's verdict on the account; empty when there is none."""
-    for _ in range(10):
-        if error is None:
-            break
-        if said := _KDC_REFUSALS.get(getattr(error, "err_code", None)):
-            return said
-        error = getattr(error, "base_error", None) or error.__cause__
+def _kerberos(account: Account, hostname: str, attempt: Callable[[str, Any], None]) -> str:
+    """Try Kerberos: empty when it let us in, else why not. Raises Refused when the KDC refuses the password."""
+    if is_address(hostname):
+        return "Kerberos needs the server's name"
+    if account.password is None:
+        credential: Any = _Ticket(account.principal or None)
+    elif not account.principal:
+        return "Kerberos needs the account's domain"
+    else:
+        ticket, why = TICKETS.get(account)
+        if not ticket:
+            return why
+        credential = KerberosCCache(ticket)
+    try:
+        attempt("kerberos", credential)
+    except SpnegoError as error:
+        return f"Kerberos: {error}"
+    except Refused as refused:
+        return f"Kerberos: {refused.failure.detail}"
     return ""
 
 
+class Tickets:
+    """Ticket-granting tickets in memory, one for each account and run: a password goes to the KDC once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], tuple[float, str, str]] = {}  # account -> when, cache, why not
+        self._lock = threading.Lock()
+
+    def get(self, account: Account) -> tuple[str, str]:
+        """Give a credential cache's name, or an empty one and why there is none. Raises Refused."""
+        with self._lock:
+            now = time.monotonic()
+            when, cache, why = self._known.get(account.key, (0.0, "", ""))
+            if (not cache and not why) or now - when > _MEMORY:
+                cache, why = self._ask(account)
+                self._known[account.key] = (now, cache, why)
+            return cache, why
+
+    @staticmethod
+    def _ask(account: Account) -> tuple[str, str]:
+        krb5 = importlib.import_module("krb5")
+        try:
+            context = krb5.init_context()
+            principal = krb5.parse_name_flags(context, account.principal.encode())
+            options = krb5.get_init_creds_opt_alloc(context)
+            krb5.get_init_creds_opt_set_canonicalize(options, True)
+            password = (account.password or "").encode()
+            credential = krb5.get_init_creds_password(context, principal, options, password=password)
+            cache = krb5.cc_new_unique(context, b"MEMORY")
+            krb5.cc_initialize(context, cache, credential.client)
+            krb5.cc_store_cred(context, cache, credential)
+        except krb5.Krb5Error as error:
+            if refusal := _KDC_REFUSALS.get(error.err_code):
+                raise Refused(refusal, by_kdc=True) from error
+            return "", f"Kerberos: {error}"
+        return f"MEMORY:{krb5.cc_get_name(context, cache).decode()}", ""
+
+
 GUARD = Guard()
+TICKETS = Tickets()

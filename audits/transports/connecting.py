@@ -8,9 +8,9 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
-from audits.transports.base import Answered, Target, all_failed
+from audits.transports.base import JSON, Answered, Stopwatch, Target, all_failed
 from checks.questions import Failure, FailureKind, Question
 
 _TELLING = (
@@ -37,8 +37,9 @@ class Trouble(Exception):
 class Refused(Trouble):
     """The account itself was refused: trying again counts towards its lockout."""
 
-    def __init__(self, detail: str) -> None:
+    def __init__(self, detail: str, *, by_kdc: bool = False) -> None:
         super().__init__(FailureKind.AUTHENTICATION_FAILED, detail, lost=True)
+        self.by_kdc = by_kdc
 
 
 def connect(address: str, port: int, timeout: float) -> socket.socket:
@@ -120,26 +121,75 @@ def port_of(server: Target, target: Target, variable: str, default: int) -> int:
     return port
 
 
-def first_that_answers(
-    target: Target, questions: Sequence[Question], opened: Callable[[Target], Any]
-) -> tuple[Any, str] | Iterator[Answered]:
-    """Open the target, or the first server of it that lets us in: what `opened` gave, and the server's name.
+class Asked(Protocol):
+    """An open, logged-on connection that answers questions."""
 
-    When none does, give every question the most telling failure. A server that refuses the account ends the search:
-    the others would refuse it too, and each attempt counts towards the account's lockout.
+    def answer(self, question: Question) -> JSON:
+        """Give the answer. Raises Trouble."""
+        ...
+
+    def close(self) -> None:
+        """Close it; raises nothing."""
+        ...
+
+
+def ask_over(target: Target, questions: Sequence[Question], open_: Callable[[Target], Asked]) -> Iterator[Answered]:
+    """Ask all questions over one connection, to the target or the first server of it that lets us in.
+
+    When none does, every question gets the most telling failure. Each question fails alone; when the connection is
+    lost the rest fail with it, but when it was us who had enough of an answer it is opened anew.
     """
-    worst: tuple[int, Failure, str] | None = None
+    try:
+        connection, server = _first(target, open_)
+    except _NoneAnswers as none:
+        yield from all_failed(questions, none.failure.kind, none.failure.detail, none.via)
+        return
+    via = "" if server is target else server.name
+    try:
+        for i, question in enumerate(questions):
+            watch = Stopwatch()
+            try:
+                value = connection.answer(question)
+            except Trouble as trouble:
+                yield question, watch.failure(trouble.failure.kind, trouble.failure.detail, via)
+                if not trouble.lost:
+                    continue
+                connection.close()
+                try:
+                    if trouble.failure.kind is not FailureKind.TOO_LARGE:
+                        raise
+                    connection = open_(server)
+                except Trouble as gone:
+                    detail = f"not asked: {gone.failure.detail}"
+                    yield from all_failed(questions[i + 1 :], gone.failure.kind, detail, via)
+                    return
+            else:
+                yield question, watch.answer(value, via)
+    finally:
+        connection.close()
+
+
+class _NoneAnswers(Exception):
+    def __init__(self, failure: Failure, via: str) -> None:
+        super().__init__()
+        self.failure, self.via = failure, via
+
+
+def _first(target: Target, open_: Callable[[Target], Asked]) -> tuple[Asked, Target]:
+    """Open the first server that lets us in.
+
+    One that refuses the account ends the search: the others would refuse it too, and each attempt counts towards the
+    account's lockout.
+    """
+    worst: tuple[int, Failure, str] = (len(_TELLING) + 1, Failure(FailureKind.UNREACHABLE), "")
     for server in target.servers or (target,):
-        via = "" if server is target else server.name
         try:
-            return opened(server), via
+            return open_(server), server
         except Trouble as trouble:
             failure = trouble.failure
             rank = _TELLING.index(failure.kind) if failure.kind in _TELLING else len(_TELLING)
-            if worst is None or rank < worst[0]:
-                worst = (rank, failure, via)
+            if rank < worst[0]:
+                worst = (rank, failure, "" if server is target else server.name)
             if failure.kind is FailureKind.AUTHENTICATION_FAILED:
                 break
-    if worst is None:  # pragma: no cover - there is always a server
-        raise AssertionError
-    return all_failed(questions, worst[1].kind, worst[1].detail, worst[2])
+    raise _NoneAnswers(worst[1], worst[2])

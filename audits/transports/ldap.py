@@ -13,8 +13,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from audits.transports.accounts import GUARD, Account, Guard, log_on
-from audits.transports.base import Answered, Settings, Stopwatch, Target, all_failed
-from audits.transports.connecting import Trouble, connect, first_that_answers, port_of, server_name, tls_context
+from audits.transports.base import Answered, Settings, Target
+from audits.transports.connecting import (
+    Refused,
+    Trouble,
+    ask_over,
+    connect,
+    port_of,
+    server_name,
+    tls_context,
+)
 from audits.transports.ldap_ber import Entry
 from audits.transports.ldap_client import Directory, Limits, wrap_tls
 from audits.transports.ldap_results import OUR_SECRETS
@@ -33,36 +41,7 @@ class LdapTransport:
 
     def ask(self, target: Target, questions: Sequence[Question]) -> Iterator[Answered]:
         """Ask over one bound connection; each question fails alone, a lost connection fails the rest."""
-        with contextlib.ExitStack() as stack:
-            opened = first_that_answers(target, questions, lambda server: (server, self._open(target, server)))
-            if not isinstance(opened, tuple):
-                yield from opened
-                return
-            (server, directory), via = opened
-            stack.enter_context(directory)
-            for i, question in enumerate(questions):
-                watch = Stopwatch()
-                try:
-                    value = _answer(directory, question)
-                except Trouble as trouble:
-                    failure = trouble.failure
-                    yield question, watch.failure(failure.kind, failure.detail, via)
-                    if not trouble.lost:
-                        continue
-                    try:
-                        directory = stack.enter_context(self._again(target, server, trouble))
-                    except Trouble as gone:
-                        detail = f"not asked: {gone.failure.detail}"
-                        yield from all_failed(questions[i + 1 :], gone.failure.kind, detail, via)
-                        return
-                else:
-                    yield question, watch.answer(value, via)
-
-    def _again(self, target: Target, server: Target, trouble: Trouble) -> Directory:
-        """Open the connection anew when it was us who had enough of an answer; else pass the trouble on."""
-        if trouble.failure.kind is FailureKind.TOO_LARGE:
-            return self._open(target, server)
-        raise trouble
+        return ask_over(target, questions, lambda server: _Searcher(self._open(target, server)))
 
     def _open(self, target: Target, server: Target) -> Directory:
         """Connect and bind as the variables say. Raises Trouble."""
@@ -93,22 +72,25 @@ class LdapTransport:
         return TLS_PORT if how == "ldaps" else SEALED_PORT
 
     def _sealed(self, server: Target, hostname: str, port: int, account: Account) -> Directory:
-        ways = account.credentials(hostname)
         directory = Directory(connect(server.address, port, self._settings.connect_timeout), self._limits)
         with _closed_on_trouble(directory), self._guard.turn(account, server.name) as turn:
-            log_on(ways, turn, lambda how, who: directory.bind_sealed(who, hostname, how), by_domain=True)
+            log_on(account, hostname, turn, lambda how, who: directory.bind_sealed(who, hostname, how), by_domain=True)
         return directory
 
     def _ldaps(self, server: Target, hostname: str, port: int, account: Account) -> Directory:
         if not account.user or not account.password:
             words = "LDAPS needs keuring_domain_user and keuring_domain_password"
             raise Trouble(FailureKind.AUTHENTICATION_FAILED, words, lost=True)
-        name, password = account.logon_name, account.password
         context = tls_context(self._settings.ca_file)
         sock = connect(server.address, port, self._settings.connect_timeout)
         directory = Directory(wrap_tls(sock, hostname, context), self._limits)
         with _closed_on_trouble(directory), self._guard.turn(account, server.name) as turn:
-            log_on([("simple", None)], turn, lambda _how, _who: directory.bind_simple(name, password), by_domain=True)
+            try:
+                directory.bind_simple(account.logon_name, account.password)
+            except Refused as refused:
+                turn.refused(refused.failure.detail, by_domain=True)
+                raise
+            turn.accepted()
         return directory
 
 
@@ -117,26 +99,33 @@ def _closed_on_trouble(directory: Directory) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        directory.__exit__()
+        directory.close()
         raise
 
 
-def _answer(directory: Directory, question: Question) -> list[dict[str, Any]]:
-    """Search, and give the entries as LdapSearch says. Raises Trouble."""
-    if not isinstance(question, LdapSearch):
-        raise Trouble(FailureKind.UNREADABLE, f"{type(question).__name__} is no question for LDAP")
-    wanted = list(dict.fromkeys((*question.attributes, *question.binary)))
-    if secret := sorted({a for a in wanted if a.lower().partition(";")[0] in OUR_SECRETS}):
-        raise Trouble(FailureKind.DENIED, f"keuring never asks for secrets: {', '.join(secret)}")
-    if not question.attributes:
-        wanted += ["*", "+"] if question.nc == "root" else ["*"]
-    base = ",".join(part for part in (question.rdn, directory.base(question.nc)) if part)
-    found = directory.search(base, question.scope, question.filter, wanted, question.sd_flags)
-    binary = {name.lower() for name in question.binary}
-    try:
+class _Searcher:
+    """Answers LdapSearch over a connection."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+
+    def close(self) -> None:
+        """Say goodbye."""
+        self._directory.close()
+
+    def answer(self, question: Question) -> list[dict[str, Any]]:
+        """Search, and give the entries as LdapSearch says. Raises Trouble."""
+        if not isinstance(question, LdapSearch):
+            raise Trouble(FailureKind.UNREADABLE, f"{type(question).__name__} is no question for LDAP")
+        wanted = list(dict.fromkeys((*question.attributes, *question.binary)))
+        if secret := sorted({a for a in wanted if a.lower().partition(";")[0] in OUR_SECRETS}):
+            raise Trouble(FailureKind.DENIED, f"keuring never asks for secrets: {', '.join(secret)}")
+        if not question.attributes:
+            wanted += ["*", "+"] if question.nc == "root" else ["*"]
+        base = ",".join(part for part in (question.rdn, self._directory.base(question.nc)) if part)
+        found = self._directory.search(base, question.scope, question.filter, wanted, question.sd_flags)
+        binary = {name.lower() for name in question.binary}
         return sorted((_entry(entry, binary) for entry in found or ()), key=lambda e: str(e["dn"]))
-    except MemoryError as error:
-        raise Trouble(FailureKind.TOO_LARGE, "the answer does not fit in memory") from error
 
 
 def _entry(entry: Entry, binary: set[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import spnego
 from ldap3 import DEREF_NEVER
@@ -154,11 +154,7 @@ class Directory:
         self._bases: dict[str, str] = {}
         self.how = ""  # the protocol that let us in: ntlm, kerberos, simple
 
-    def __enter__(self) -> Self:
-        """Use it in a with statement, which closes it."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         """Say goodbye and close; a peer that is gone already does not matter."""
         with contextlib.suppress(Exception):  # whatever the connection died of was told already
             self._send("unbindRequest", unbind_operation())
