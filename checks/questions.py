@@ -186,7 +186,9 @@ class DnsQuery(Question):
 class TcpProbe(Question):
     """Whether a TCP port of the target answers, as seen from the auditor.
 
-    Answer: `{"state": "open" | "refused" | "filtered", "ms": float, "banner": str|null}`.
+    Answer: `{"state": "open" | "refused" | "filtered", "ms": float, "banner": str|null, "alive": bool|null}`.
+    filtered: no answer, or "unreachable" from the host or a router. alive: whether the target answers at all (for a
+    filtered port its management port is tried); null when `host` is another place. `host` empty: the target.
     """
 
     transport = "probe"
@@ -202,8 +204,9 @@ class TlsProbe(Question):
 
     Answer: `{"at": iso time, "version": "TLSv1.3", "alpn": str|null, "trusted": bool, "trust_error": str|null,
     "subject": str, "issuer": str, "names": [str], "not_before": iso, "not_after": iso, "key": "rsa2048",
-    "signature": "sha256", "chain": [subject …], "accepts": {"TLSv1": bool, "TLSv1.1": bool, "TLSv1.2": bool,
-    "TLSv1.3": bool}}`. Names are DNS names and addresses of the subjectAltName.
+    "signature": "sha256", "chain": [subject …], "accepts": {"TLSv1": bool|null, "TLSv1.1": …, "TLSv1.2": …,
+    "TLSv1.3": …}}`. Names are DNS names and addresses of the subjectAltName; trusted speaks of the chain and the dates,
+    not of the name. A version that could not be tried from here is null. `server_name` empty: `host`, else the target.
     `ca`: a PEM file's name as the definition gives it, empty for the machine's own trust store.
     """
 
@@ -220,8 +223,10 @@ class TlsProbe(Question):
 class HttpGet(Question):
     """One GET without following redirects.
 
-    Answer: `{"at": iso, "status": int, "version": "HTTP/1.1"|"HTTP/2", "headers": {lower: str}, "body": str}`,
-    body at most `limit` bytes as text.
+    Answer: `{"at": iso, "status": int, "version": "HTTP/1.0"|"HTTP/1.1", "headers": {lower: str}, "body": str,
+    "trusted": bool|null, "trust_error": str|null}`, body at most `limit` bytes as text; trusted null without TLS, else
+    whether certificate and name could be verified. `connect_to` (a name or address) empty: the target, whatever the
+    URL's name resolves to; for a target that is only this machine (no `ansible_host`) the URL's own name.
     """
 
     transport = "probe"
@@ -236,7 +241,8 @@ class HttpGet(Question):
 QUESTIONS: dict[str, type[Question]] = {
     q.__name__: q
     for q in (
-        Shell, LdapSearch, SmbShares, SmbRead, SmbTree, SmbSecurity, SmbNegotiate, DnsQuery, TcpProbe, TlsProbe, HttpGet,
+        Shell, LdapSearch, SmbShares, SmbRead, SmbTree, SmbSecurity, SmbNegotiate,
+        DnsQuery, TcpProbe, TlsProbe, HttpGet,
     )
 }  # fmt: skip
 
