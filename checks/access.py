@@ -12,17 +12,11 @@ from collections.abc import Iterator
 from typing import Literal
 
 from checks.core import Expectation, FailureKind, Outcome, Scope, check, failed, kind, passed, unknown
-from checks.facts.principals import (
-    AUTHENTICATED,
-    BUILTIN,
-    EVERYONE,
-    NETWORK,
-    THIS_ORGANIZATION,
-    Principals,
-)
+from checks.facts.principals import NETWORK, THIS_ORGANIZATION, Principals
 from checks.facts.shares import FileRights, Shares
 from checks.formats import access, sddl
 from checks.formats.security_descriptor import Ace, Descriptor
+from checks.formats.sid import AUTHENTICATED, BUILTIN, EVERYONE
 from checks.shares import listed
 
 Right = Literal[

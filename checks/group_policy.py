@@ -35,9 +35,10 @@ from checks.facts.group_policy import (
     WmiFilters,
 )
 from checks.facts.group_policy import Policy as Found
-from checks.facts.principals import AUTHENTICATED, EVERYONE, Principals
+from checks.facts.principals import Principals
 from checks.formats import access, audit_csv
 from checks.formats.security_descriptor import Descriptor
+from checks.formats.sid import AUTHENTICATED, EVERYONE
 
 _RIGHT = re.compile(r"Se[A-Za-z]{3,60}(?:Privilege|Right)")
 _READ_PROPERTY, _CONTROL_ACCESS = 0x10, 0x100
@@ -197,7 +198,7 @@ def policy_is_enabled(policies: Policies, want: Policy) -> Outcome:
 
 
 def _shown(unit: str) -> str:
-    return unit or "/"
+    return unit.strip() or "/"
 
 
 def _each_unit(
@@ -218,7 +219,7 @@ def _each_unit(
 
 
 def _where(containers: Containers, found: Found) -> list[str]:
-    return sorted(_shown(c.path) for c, link in containers.linking(found.guid) if not link.disabled)
+    return sorted(c.path for c, link in containers.linking(found.guid) if not link.disabled)
 
 
 @check("linked_to")
@@ -296,7 +297,7 @@ def policy_applies_to_filter(policies: Policies, principals: Principals, want: P
     if found is None:
         return _ABSENT
     granted, denied = _appliers(_descriptor(found))
-    wanted = {principals.sid(name) or name for name in want.filter or ()}
+    wanted = {principals.find(name) or name for name in want.filter or ()}
     seen: dict[str, Any] = {"members": principals.names(granted)}
     for word, sids in (("missing", wanted - granted), ("extra", granted - wanted), ("denied", denied)):
         if sids:
@@ -322,7 +323,7 @@ def computers_can_read_policy(policies: Policies, principals: Principals, want: 
         groups = [f"{principals.domain}-515"]
         good = readable(*groups, AUTHENTICATED, EVERYONE)
     else:  # then it is enough that those who apply it can read it
-        groups = [sid for name in want.filter or () if (sid := principals.sid(name))]
+        groups = [sid for name in want.filter or () if (sid := principals.find(name))]
         good = all(readable(sid, AUTHENTICATED, EVERYONE) for sid in groups)
     who = principals.names(groups)
     return expect({"read": good, "groups": who}, equals={"read": True, "groups": who})
@@ -358,10 +359,7 @@ def unit_has_links(policies: Policies, containers: Containers, want: Links) -> O
     wanted = [found.guid if (found := one(policies, name)) else name for name in want.policies or ()]
     there = [link.guid for link in container.links if not link.disabled]
     names = {p.guid: p.name for p in policies.all}
-    if want.exact:
-        good = there == wanted
-    else:
-        good = [guid for guid in there if guid in wanted] == wanted
+    ours = [guid for guid in there if want.exact or guid in wanted]
     seen: dict[str, Any] = {"policies": [names.get(guid, guid) for guid in there]}
     for word, guids in (
         ("missing", [g for g in wanted if g not in there]),
@@ -369,7 +367,7 @@ def unit_has_links(policies: Policies, containers: Containers, want: Links) -> O
     ):
         if guids:
             seen[word] = [names.get(guid, guid) for guid in guids]
-    return (passed if good else failed)(seen, {"policies": list(want.policies or ())})
+    return (passed if ours == wanted else failed)(seen, {"policies": list(want.policies or ())})
 
 
 @check("blocked")

@@ -158,7 +158,7 @@ def share_comment_is_right(shares: Shares, want: Share) -> Outcome:
 def share_permissions_are_right(shares: Shares, principals: Principals, want: Share) -> Outcome:
     """Whether exactly these have these rights on the share itself; entries that deny are always too much."""
     descriptor = listed(shares, want.name).rights
-    wanted = {principals.sid(n) or n: str(word) for n, word in (want.share_acl or {}).items()}
+    wanted = {principals.find(n) or n: str(word) for n, word in (want.share_acl or {}).items()}
     there: dict[str, str] = {}
     masks: dict[str, int] = {}
     if descriptor.dacl is None:
@@ -221,7 +221,7 @@ def file_permissions_are_right(rights: FileRights, principals: Principals, want:
     masks = _masks(descriptor)
     missing, known = [], set()
     for entry in want.file_acl:
-        key = (principals.sid(entry.principal) or entry.principal, entry.deny)
+        key = (principals.find(entry.principal) or entry.principal, entry.deny)
         known.add(key)
         if not _matches(masks.get(key), entry):
             missing.append(_entry(principals, key, _words(entry), entry.applies_to))
@@ -235,7 +235,7 @@ def file_permissions_are_right(rights: FileRights, principals: Principals, want:
     if want.exact and extra:
         seen["extra"] = extra
     told = [
-        _entry(principals, (principals.sid(e.principal) or e.principal, e.deny), _words(e), e.applies_to)
+        _entry(principals, (principals.find(e.principal) or e.principal, e.deny), _words(e), e.applies_to)
         for e in want.file_acl
     ]
     bad = missing or (want.exact and (extra or descriptor.dacl is None))
@@ -283,7 +283,7 @@ def inheritance_is_right(rights: FileRights, want: Share) -> Outcome:
 def owner_is_right(rights: FileRights, principals: Principals, want: Share) -> Outcome:
     """Whether the folder has this owner, who may always change its rights."""
     owner = _here(rights, want.name).owner
-    wanted = principals.sid(want.owner or "") or want.owner or ""
+    wanted = principals.find(want.owner or "") or want.owner or ""
     told = {"owner": principals.name(owner) if owner else None}
     return (passed if owner == wanted else failed)(told, {"owner": principals.name(wanted)})
 

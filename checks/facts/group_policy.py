@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 from checks.core import Fact, FailureKind, Unreadable
 from checks.formats import (
     audit_csv,
+    distinguished_name,
     gp_link,
     gpt_ini,
     ini,
@@ -126,7 +127,7 @@ class WmiFilters(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A domain, unit or site that policies can be linked to: its path (`Studenten/INF1`; the domain: "")."""
+    """A domain, unit or site that policies can be linked to: its path (`Studenten/INF1`; the domain: /)."""
 
     dn: str
     path: str
@@ -161,42 +162,35 @@ class Containers(Fact):
         ),
     )
 
+    domain: str  # its distinguished name
     all: tuple[Container, ...]
 
     @classmethod
     def read(cls, units: list[dict[str, Any]], sites: list[dict[str, Any]]) -> Self:
         """Read both tables; the domain itself is always in the first."""
-        found = [Container(e["dn"], unit_path(e["dn"]), _one(e, "gplink"), _one(e, "gpoptions")) for e in units]
-        if not any(c.path == "" for c in found):
+        domain = next((e["dn"] for e in units if e["dn"][:3].upper() == "DC="), None)
+        if domain is None:
             raise Unreadable("the domain itself is not among the containers", FailureKind.DENIED)
-        found += [
-            Container(e["dn"], "site:" + _rdns(e["dn"])[0].partition("=")[2], _one(e, "gplink"), _one(e, "gpoptions"))
-            for e in sites
-        ]
-        return cls(tuple(found))
+        found = [(e, distinguished_name.path_of(e["dn"], domain)) for e in units]
+        found += [(e, "site:" + distinguished_name.name(e["dn"])) for e in sites]
+        return cls(
+            domain, tuple(Container(e["dn"], path, _one(e, "gplink"), _one(e, "gpoptions")) for e, path in found)
+        )
 
     def named(self, unit: str) -> Container | None:
-        """Give the container with this path, name (when only one unit bears it) or distinguished name."""
-        wanted = unit.strip().strip("/").casefold()
+        """Give the container with this path, distinguished name, or name (when only one unit bears it)."""
+        if unit.casefold().startswith("site:"):
+            return next((c for c in self.all if c.path.casefold() == unit.casefold()), None)
+        wanted = distinguished_name.key(distinguished_name.of_path(unit, self.domain))
         for container in self.all:
-            if wanted in (container.path.casefold(), container.dn.casefold()):
+            if distinguished_name.key(container.dn) == wanted:
                 return container
-        same = [c for c in self.all if wanted and c.path.rpartition("/")[2].casefold() == wanted]
+        same = [c for c in self.all if c.path.rpartition("/")[2].casefold() == unit.strip().casefold()]
         return same[0] if len(same) == 1 else None
 
     def linking(self, guid: str) -> list[tuple[Container, gp_link.Link]]:
         """Give where a policy is linked."""
         return [(c, link) for c in self.all for link in c.links if link.guid == guid]
-
-
-def _rdns(dn: str) -> list[str]:
-    return re.split(r"(?<!\\),", dn)
-
-
-def unit_path(dn: str) -> str:
-    """Give a unit's path below the domain, from the top: `OU=INF1,OU=Studenten,DC=…` is `Studenten/INF1`."""
-    names = [r.partition("=") for r in _rdns(dn)]
-    return "/".join(re.sub(r"\\(.)", r"\1", value) for kind, _, value in reversed(names) if kind.upper() != "DC")
 
 
 READ = (

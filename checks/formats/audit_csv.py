@@ -46,6 +46,11 @@ SUBCATEGORIES: dict[str, str] = {
     name: f"0cce92{number}{_TAIL}" for number, name in re.findall(r"([0-9a-f]{2}) ([a-z_]+)", _TABLE)
 }
 """GUID (lower case, no braces) by name, such as `logon`."""
+_ALIASES = {  # auditpol and the editor do not call these alike
+    "central_access_policy_staging": "central_policy_staging",
+    "plug_and_play_events": "pnp_activity",
+    "token_right_adjusted_events": "token_right_adjusted",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,7 @@ def subcategory(name: str) -> str | None:
     if guid:
         return guid[1].lower()
     word = re.sub(r"[^a-z]+", "_", name.casefold().removeprefix("audit ")).strip("_")
-    return SUBCATEGORIES.get(word)
+    return SUBCATEGORIES.get(_ALIASES.get(word, word))
 
 
 def parse(raw: bytes) -> AuditPolicy:

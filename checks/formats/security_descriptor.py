@@ -10,6 +10,7 @@ import struct
 import uuid
 from dataclasses import dataclass
 
+from checks.formats import sid
 from checks.questions import Unreadable
 
 # Control bits (MS-DTYP 2.4.6)
@@ -88,30 +89,11 @@ def parse(raw: bytes) -> Descriptor:
         raise Unreadable(f"a security descriptor of revision {revision}")
     return Descriptor(
         control,
-        _sid(raw, owner, len(raw))[0] if owner else None,
-        _sid(raw, group, len(raw))[0] if group else None,
+        sid.sid_text(raw, owner)[0] if owner else None,
+        sid.sid_text(raw, group)[0] if group else None,
         _acl(raw, dacl) if control & DACL_PRESENT and dacl else None,
         _acl(raw, sacl) if control & SACL_PRESENT and sacl else None,
     )
-
-
-def sid_text(raw: bytes) -> str:
-    """Read a binary SID, such as the attribute objectSid."""
-    return _sid(raw, 0, len(raw))[0]
-
-
-def _sid(raw: bytes, offset: int, end: int) -> tuple[str, int]:
-    """Read a SID (MS-DTYP 2.4.2.2) that ends before `end`; give it and its length."""
-    if offset + 8 > end or raw[offset] != 1 or raw[offset + 1] > 15:  # noqa: PLR2004 - most sub-authorities
-        raise Unreadable("the security descriptor holds a SID that is cut off or is none")
-    count = raw[offset + 1]
-    if offset + 8 + 4 * count > end:
-        raise Unreadable("the security descriptor holds a SID that is cut off")
-    authority = int.from_bytes(raw[offset + 2 : offset + 8], "big")
-    parts = struct.unpack_from(f"<{count}I", raw, offset + 8)
-    # an authority of 2^32 and more is written in hexadecimal (2.4.2.1)
-    name = f"0x{authority:012x}" if authority >= 1 << 32 else str(authority)
-    return "-".join(["S-1", name, *map(str, parts)]), 8 + 4 * count
 
 
 def _acl(raw: bytes, offset: int) -> tuple[Ace, ...]:
@@ -137,8 +119,8 @@ def _ace(raw: bytes, start: int, end: int) -> Ace:
     kind, flags, _, mask = struct.unpack_from("<BBHI", raw, start)
     position = start + _ACE_HEADER
     if kind in _PLAIN_TYPES:
-        sid, length = _sid(raw, position, end)
-        return Ace(kind, flags, mask, sid, condition=raw[position + length : end])
+        name, length = sid.sid_text(raw[position:end])
+        return Ace(kind, flags, mask, name, condition=raw[position + length : end])
     if kind not in _OBJECT_TYPES:
         return Ace(kind, flags, mask, "")
     if position + 4 > end:
@@ -152,28 +134,22 @@ def _ace(raw: bytes, start: int, end: int) -> Ace:
                 raise Unreadable("an object entry is cut off")
             guids[i] = str(uuid.UUID(bytes_le=raw[position : position + 16]))
             position += 16
-    sid, length = _sid(raw, position, end)
-    return Ace(kind, flags, mask, sid, guids[0], guids[1], raw[position + length : end])
+    name, length = sid.sid_text(raw[position:end])
+    return Ace(kind, flags, mask, name, guids[0], guids[1], raw[position + length : end])
 
 
 def pack(descriptor: Descriptor) -> bytes:
     """Write a descriptor in the self-relative form: the inverse of `parse`, for tests and for comparing."""
     body, offsets = b"", []
     for part in (
-        _pack_sid(descriptor.owner) if descriptor.owner else b"",
-        _pack_sid(descriptor.group) if descriptor.group else b"",
+        sid.sid_bytes(descriptor.owner) if descriptor.owner else b"",
+        sid.sid_bytes(descriptor.group) if descriptor.group else b"",
         _pack_acl(descriptor.sacl) if descriptor.sacl is not None else b"",
         _pack_acl(descriptor.dacl) if descriptor.dacl is not None else b"",
     ):
         offsets.append(_HEADER + len(body) if part else 0)
         body += part
     return struct.pack("<BBHIIII", 1, 0, descriptor.control, *offsets) + body
-
-
-def _pack_sid(sid: str) -> bytes:
-    _, _, authority, *parts = sid.split("-")
-    head = bytes([1, len(parts)]) + int(authority, 0).to_bytes(6, "big")
-    return head + struct.pack(f"<{len(parts)}I", *map(int, parts))
 
 
 def _pack_acl(aces: tuple[Ace, ...]) -> bytes:
@@ -184,7 +160,7 @@ def _pack_acl(aces: tuple[Ace, ...]) -> bytes:
             present = (1 if ace.object_type else 0) | (2 if ace.inherited_type else 0)
             said = struct.pack("<I", present)
             said += b"".join(uuid.UUID(g).bytes_le for g in (ace.object_type, ace.inherited_type) if g)
-        said += _pack_sid(ace.sid) + ace.condition
+        said += sid.sid_bytes(ace.sid) + ace.condition
         body += struct.pack("<BBHI", ace.type, ace.flags, _ACE_HEADER + len(said), ace.mask) + said
     revision = 4 if any(a.type in _OBJECT_TYPES for a in aces) else 2
     return struct.pack("<BBHHH", revision, 0, _ACL_HEADER + len(body), len(aces), 0) + body
