@@ -117,7 +117,7 @@ def user_right_is_granted(
 
 def _sids(principals: Principals, names: Iterable[str]) -> set[str]:
     """Give the SIDs; a name that nobody bears stays a name, so that it is told."""
-    return {principals.sid(name) or name for name in names}
+    return {principals.find(name) or name for name in names}
 
 
 @check("audit")
@@ -148,7 +148,7 @@ def _groups(item: Item, principals: Principals) -> tuple[set[str], list[str]]:
         a = condition.attributes
         if condition.kind == "FilterGroup" and not condition.negated:
             name = a.get("name", "")
-            groups.add(a.get("sid") or principals.sid(name) or name)
+            groups.add(a.get("sid") or principals.find(name) or name)
         else:
             others.append(f"{'not ' if condition.negated else ''}{condition.kind} {a.get('name', '')}".strip())
     return groups, others
