@@ -33,6 +33,7 @@ from checks.questions import MIB, FailureKind
 NO_SUCH_OBJECT, SASL_IN_PROGRESS = 32, 14
 _SCOPES = {"base": "BASE", "one": "LEVEL", "sub": "SUBTREE"}
 _CHUNK = 256 * 1024
+_LARGEST_PACKET = 16 * MIB  # RFC 4752 3.1: a length has three octets
 _MOST_STEPS = 10  # of a SASL conversation; NTLM and Kerberos take two
 
 
@@ -42,7 +43,7 @@ class Limits:
 
     entries: int = 200_000
     octets: int = 256 * MIB
-    message: int = 32 * MIB  # one entry, or one sealed packet
+    message: int = 32 * MIB  # one entry
     page: int = 1000  # AD's own MaxPageSize
     silence: float = 60.0  # seconds without a byte
     whole: float = 300.0  # seconds for all pages of a question
@@ -126,8 +127,8 @@ class Channel:
         self._sealed += data
         while len(self._sealed) >= 4:  # noqa: PLR2004 - octets of the length
             length = int.from_bytes(self._sealed[:4], "big")
-            if length > self._limits.message:
-                raise Trouble(FailureKind.TOO_LARGE, f"one sealed packet of {length} bytes", lost=True)
+            if length > _LARGEST_PACKET:
+                raise Trouble(FailureKind.UNREADABLE, f"the seal is broken: a packet of {length} bytes", lost=True)
             if len(self._sealed) < 4 + length:
                 return
             token = bytes(self._sealed[4 : 4 + length])

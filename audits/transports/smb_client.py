@@ -35,7 +35,7 @@ from spnego.exceptions import SpnegoError
 
 from audits.transports import srvsvc
 from audits.transports.connecting import Trouble, connect
-from audits.transports.smb_status import MISSING, trouble_of
+from audits.transports.smb_status import MISSING, trouble_of, trouble_of_logon
 from audits.transports.smb_wire import BoundedConnection
 from checks.questions import KIB, MIB, FailureKind
 
@@ -127,11 +127,11 @@ class FileServer:
         except SMBAuthenticationError as error:
             if isinstance(error.__cause__, SpnegoError):
                 raise error.__cause__ from error
-            raise trouble_of(error, "logging on") from error
+            raise trouble_of_logon(error) from error
         except SpnegoError:
             raise
         except Exception as error:
-            raise trouble_of(error, "logging on") from error
+            raise trouble_of_logon(error) from error
         self._session = session
 
     def allow(self) -> None:

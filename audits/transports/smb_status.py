@@ -84,6 +84,14 @@ def trouble_of(error: BaseException, doing: str) -> Trouble:
     raise error
 
 
+def trouble_of_logon(error: BaseException) -> Trouble:
+    """Say why the session was not made: a status without a meaning of its own counts as a refusal of the account."""
+    trouble = trouble_of(error, "logging on")
+    if isinstance(error, SMBResponseException) and trouble.failure.kind in (FailureKind.UNREADABLE, FailureKind.DENIED):
+        return Refused(f"the logon is refused (0x{error.status:08X})")
+    return trouble
+
+
 def _of_status(status: int, doing: str) -> Trouble:
     code = f"0x{status:08X}"
     if status in _REFUSED:
