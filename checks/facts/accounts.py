@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from checks.core import Fact, Output
-from checks.facts.sections import sections, text_of
+from checks.facts.sections import sections
 from checks.questions import Shell, Unreadable
 
 
@@ -91,7 +91,7 @@ class PasswordStates(Fact):
     def read(cls, answer: Output) -> Self:
         """Read `name state …` lines."""
         states = {}
-        for line in text_of(answer).splitlines():
+        for line in answer.text().splitlines():
             words = line.split()
             if len(words) > 1:
                 states[words[0]] = {"LK": "L", "PS": "P"}.get(words[1], words[1])
@@ -129,7 +129,7 @@ class Sudoers(Fact):
     @classmethod
     def read(cls, answer: Output) -> Self:
         """Read User_Specs; an empty file has none."""
-        data = json.loads(text_of(answer) or "{}")
+        data = json.loads(answer.text() or "{}")
         general = [d for d in data.get("Defaults", ()) if "Binding" not in d]
         asks = not any(option.get("authenticate") is False for d in general for option in d.get("Options", ()))
         return cls(

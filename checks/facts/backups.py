@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from checks.core import Fact, Output
-from checks.facts.sections import now, text_of
+from checks.facts.sections import now
 from checks.questions import Shell, quote
 
 _FRACTION = re.compile(r"\.\d+")
@@ -44,7 +44,7 @@ class NewestFile(Fact):
         if found.status == 1 and "No such file or directory" in found.stderr:
             return cls("", 0.0, 0, now(clock.text()))
         newest = (0.0, 0, "")
-        for line in text_of(found).splitlines():
+        for line in found.text().splitlines():
             if line:
                 modified, size, path = line.split(" ", 2)
                 newest = max(newest, (float(modified), int(size), path))
@@ -75,7 +75,7 @@ class ResticSnapshot(Fact):
         """Read the list of snapshots and take the newest; none at all is an answer too."""
         found, clock = answers
         made: list[tuple[float, Any]] = []
-        for snapshot in json.loads(text_of(found)) or []:
+        for snapshot in json.loads(found.text()) or []:
             stamp = datetime.datetime.fromisoformat(_FRACTION.sub("", snapshot["time"]))
             made.append((stamp.timestamp(), snapshot))
         at = now(clock.text())

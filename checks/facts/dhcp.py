@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from checks.core import Fact, Output
-from checks.facts.sections import is_missing, text_of
+from checks.facts.sections import is_missing
 from checks.formats.dhcpd import Scope, read_dnsmasq, read_isc, read_kea
 from checks.questions import FailureKind, Shell, Unreadable
 
@@ -47,7 +47,7 @@ class DhcpServer(Fact):
         ):
             if is_missing(answer) or _NO_FILE in answer.stderr:
                 continue
-            text = text_of(answer, 0, 1)
+            text = answer.text(0, 1)
             scopes = reader(text) if text.strip() else []
             if scopes:
                 return cls(server, tuple(scopes))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from checks.core import Fact, Output
-from checks.facts.sections import text_of
 from checks.questions import FailureKind, Shell, Unreadable, quote
 
 _FORMAT = "%f/%U/%G/%s"  # domain groups may have spaces and backslashes in their names, but no slash
@@ -49,7 +48,7 @@ class PathState(Fact):
         """Read one line; a path that is not there is an answer too."""
         if answer.status == 1 and any(word in answer.stderr for word in _ABSENT):
             return cls(None)
-        return cls(_state(text_of(answer).strip("\n")))
+        return cls(_state(answer.text().strip("\n")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class PathTexts(Fact):
         counts: list[int | None] = []
         for answer in answers:
             absent = answer.status == 2 and any(word in answer.stderr for word in _ABSENT)  # noqa: PLR2004 - grep(1)
-            counts.append(None if absent else int(text_of(answer, 0, 1).strip()))
+            counts.append(None if absent else int(answer.text(0, 1).strip()))
         return cls(tuple(counts))
 
 
@@ -90,7 +89,7 @@ class PathAcl(Fact):
     @classmethod
     def read(cls, answer: Output) -> Self:
         """Read the entries; comments about effective rights are left out by -E."""
-        lines = [line.strip() for line in text_of(answer).splitlines()]
+        lines = [line.strip() for line in answer.text().splitlines()]
         return cls(frozenset(line for line in lines if line and not line.startswith("#")))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from checks.core import Fact, Output
-from checks.facts.sections import is_missing, text_of
+from checks.facts.sections import is_missing
 from checks.formats.iptables import generated_by_legacy, read_iptables
 from checks.formats.nftables import read_nftables
 from checks.formats.packet_filter import Chain, PacketFilter
@@ -33,7 +33,7 @@ class Firewall(Fact):
     @classmethod
     def read(cls, *answers: Output) -> Self:
         """Read the rules of nftables, and put those of iptables in their place."""
-        nft, four, six = (None if is_missing(a) else text_of(a) for a in answers)
+        nft, four, six = (None if is_missing(a) else a.text() for a in answers)
         chains: list[Chain] = list(read_nftables(nft)) if nft else []
         for text, family in ((four, "ip"), (six, "ip6")):
             if not text:

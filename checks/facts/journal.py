@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from checks.core import Fact, Output
-from checks.facts.sections import sections, text_of
+from checks.facts.sections import sections
 from checks.questions import FailureKind, Shell, Unreadable
 
 MOST = 2000  # lines of the journal that are counted
@@ -52,7 +52,7 @@ class JournalErrors(Fact):
     @classmethod
     def read(cls, answer: Output) -> Self:
         """Count the JSON objects, one a line."""
-        lines = text_of(answer).splitlines()
+        lines = answer.text().splitlines()
         counted = Counter(str(json.loads(line).get("SYSLOG_IDENTIFIER", "?")) for line in lines if line.strip())
         return cls(dict(counted.most_common()), len(lines) < MOST)
 

@@ -15,7 +15,7 @@ from checks.questions import FailureKind, Shell, Unreadable
 class Sysctl(Fact):
     """All kernel parameters that may be read, white space made single (sysctl(8)); those for root only are missing."""
 
-    question = Shell("PATH=$PATH:/usr/sbin:/sbin; sysctl -a 2>/dev/null; true")
+    question = Shell("sysctl -a 2>/dev/null; true")
 
     values: Mapping[str, str]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from checks.core import Fact, Output
-from checks.facts.sections import sections, text_of
+from checks.facts.sections import sections
 from checks.questions import Shell, Unreadable
 
 Interface4or6 = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -46,7 +46,7 @@ class Links(Fact):
     @classmethod
     def read(cls, answer: Output) -> Self:
         """Read the JSON list."""
-        return cls(tuple(_link(entry) for entry in _json_list(text_of(answer))))
+        return cls(tuple(_link(entry) for entry in _json_list(answer.text())))
 
     @property
     def addresses(self) -> tuple[Address, ...]:
@@ -94,7 +94,7 @@ class Routes(Fact):
     @classmethod
     def read(cls, answer: Output) -> Self:
         """Read both JSON lists."""
-        text = text_of(answer)
+        text = answer.text()
         four = text.partition("@@ ipv6")[0]
         six = sections(text).get("ipv6", "")
         return cls((*_routes(four, "0.0.0.0/0"), *_routes(six, "::/0")))

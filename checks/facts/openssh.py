@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Self
 
 from checks.core import Fact, Output
-from checks.facts.sections import text_of
 from checks.questions import Shell, Unreadable
 
 
@@ -26,7 +25,7 @@ class Sshd(Fact):
     def read(cls, answer: Output) -> Self:
         """Read `keyword value` lines."""
         found: dict[str, tuple[str, ...]] = {}
-        for line in text_of(answer).splitlines():
+        for line in answer.text().splitlines():
             keyword, _, value = line.partition(" ")
             if keyword.isalnum():
                 found[keyword.lower()] = (*found.get(keyword.lower(), ()), value.strip())

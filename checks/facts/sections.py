@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from checks.core import Output
-from checks.questions import FailureKind, Unreadable
+from checks.questions import Unreadable
 
 _MARK = re.compile(r"^@@ ([a-z0-9_]+)$", re.MULTILINE)
 _STAMP = re.compile(r"(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(?:\.\d+)? UTC")
@@ -51,19 +51,8 @@ def blocks(text: str) -> Iterator[dict[str, str]]:
 
 
 def is_missing(output: Output) -> bool:
-    """Tell whether the program that was asked for is not installed (sudo says so with status 1)."""
-    return output.status == COMMAND_NOT_FOUND or (
-        output.status != 0 and not output.stdout.strip() and output.stderr.strip().endswith("command not found")
-    )
-
-
-def text_of(output: Output, *ok: int) -> str:
-    """Give stdout as `Output.text` does, but know a program that sudo did not find as *not installed*."""
-    if is_missing(output):
-        raise Unreadable(output.stderr.strip()[-300:] or "command not found", FailureKind.NOT_INSTALLED)
-    if output.status not in (ok or (0,)) and output.stderr.lstrip().startswith("sudo:"):
-        raise Unreadable(output.stderr.strip()[:300], FailureKind.DENIED)
-    return output.text(*ok)
+    """Tell whether the program that was asked for is not installed."""
+    return output.status == COMMAND_NOT_FOUND
 
 
 def epoch(text: str) -> float | None:

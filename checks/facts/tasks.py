@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from checks.core import Fact, Output
-from checks.facts.sections import sections, text_of
+from checks.facts.sections import sections
 from checks.questions import Shell, Unreadable
 
 
@@ -50,7 +50,7 @@ class Crontabs(Fact):
             if not path.endswith((".placeholder", ".dpkg-dist", ".rpmsave")):
                 jobs.append(CronJob(path, "root", f"@{period}", path))
         if told["spool"]:
-            jobs += [_job(line, user_field=False) for line in text_of(users, 0, 1).splitlines()]
+            jobs += [_job(line, user_field=False) for line in users.text(0, 1).splitlines()]
         return cls(tuple(jobs))
 
 
