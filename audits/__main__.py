@@ -176,23 +176,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser().print_help()
         return 3
+    signal.signal(signal.SIGTERM, _terminated)
+    return _obey(options)
+
+
+def _obey(options: argparse.Namespace) -> int:
+    """Carry out a command; whatever goes wrong becomes one message and exit code 3."""
     from audits import commands  # noqa: PLC0415 - --help must not wait for it
     from audits.errors import KeuringError  # noqa: PLC0415
 
-    signal.signal(signal.SIGTERM, _terminated)
     try:
         code = commands.COMMANDS[options.command](options)
         sys.stdout.flush()
     except KeuringError as e:
         commands.complain(str(e), e.advice)
-        return 3
     except KeyboardInterrupt:
-        commands.complain("interrupted", "")
-        return 3
+        commands.complain("interrupted")
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    return code
+    except Exception as e:
+        if os.environ.get("KEURING_DEBUG"):
+            raise
+        commands.complain(
+            f"a defect in keuring itself: {type(e).__name__}: {e}",
+            "What was collected is kept. KEURING_DEBUG=1 shows where; please report it with that text.",
+        )
+    else:
+        return code
+    return 3
 
 
 def _terminated(*_: object) -> NoReturn:

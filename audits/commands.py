@@ -19,7 +19,7 @@ from audits.collect import Progress
 from audits.definition import Audit, Definition, Hosts
 from audits.definition import load as load_definition
 from audits.errors import DefinitionError, InventoryError, OutputError, UsageError
-from audits.rundir import DECISIONS, MANIFEST, RunDir
+from audits.rundir import DECISIONS, DEFINITION, MANIFEST, RunDir
 from audits.transports.base import Settings
 
 DEFAULT_FORMATS = ("html", "json")
@@ -67,7 +67,7 @@ def _inventory(options: argparse.Namespace, definition: Definition) -> Hosts:
     return _read_inventory(options)
 
 
-def _read_inventory(options: argparse.Namespace) -> Any:
+def _read_inventory(options: argparse.Namespace) -> Hosts:
     from audits import inventory  # noqa: PLC0415 - ansible-runner is slow to import
 
     quiet = getattr(options, "quiet", False)
@@ -76,7 +76,8 @@ def _read_inventory(options: argparse.Namespace) -> Any:
         if not quiet:
             sys.stderr.write(f"keuring: {words}\n")
 
-    return inventory.load(options.inventory, vault_password_file=options.vault_password_file, on_slow=slow)
+    read: Hosts = inventory.load(options.inventory, vault_password_file=options.vault_password_file, on_slow=slow)
+    return read
 
 
 def _settings(options: argparse.Namespace, audit: Audit | None = None) -> Settings:
@@ -161,17 +162,18 @@ def collect(options: argparse.Namespace) -> int:
 
 def _collected(options: argparse.Namespace) -> tuple[RunDir, Any, Path | None]:
     selection = stages.Selection(options.limit, tuple(options.check), tuple(options.competence))
+    begun = None
     if options.resume:
-        begun: RunDir | None = RunDir.open(options.resume)
-        begun.lock()
-        manifest = begun.read_json(MANIFEST)
+        begun = resumed = RunDir.open(options.resume)
+        resumed.lock()
+        manifest = resumed.read_json(MANIFEST)
         options.inventory = options.inventory or manifest["inventory"]["paths"]
         recorded_options = manifest["options"]
         selection = stages.Selection(None, tuple(recorded_options["checks"]), tuple(recorded_options["competences"]))
-        definition = _load(options, begun.file("definition.yml"))
-        definition.folder = Path(manifest["definition"].get("folder", "."))
+        definition = _load(options, resumed.file(DEFINITION))
+        definition.folder = Path(manifest["definition"]["folder"])
     elif options.definition:
-        begun, definition = None, _load(options, options.definition)
+        definition = _load(options, options.definition)
     else:
         raise UsageError("which definition?", "keuring run DEFINITION -i INVENTORY, or --resume RUNDIR")
     hosts = _inventory(options, definition)
@@ -216,14 +218,17 @@ def _take_decisions(begun: RunDir, given: Path | None, definition: Path | None) 
 
 
 def _finish(begun: RunDir, options: argparse.Namespace, language: str, code: int) -> int:
-    from reporting import RecordedRun, render_terminal  # noqa: PLC0415 - jinja2 and rich are slow to import
+    from reporting import RecordedRun, render  # noqa: PLC0415 - jinja2 and rich are slow to import
 
     recorded = RecordedRun.load(begun.path)
     _write_reports(begun, recorded, options.format or DEFAULT_FORMATS, language)
     begun.seal()
     begun.make_latest()
     if not options.quiet:
-        sys.stdout.write(render_terminal(recorded, language, colours=_colours(sys.stdout)))
+        width = shutil.get_terminal_size((110, 40)).columns
+        sys.stdout.flush()
+        sys.stdout.buffer.write(render(recorded, "terminal", language, color=_colours(sys.stdout), width=width))
+        sys.stdout.buffer.flush()
         for path in sorted(begun.file("reports").iterdir()):
             sys.stdout.write(f"{_shown(path)}\n")
     return code
@@ -244,7 +249,7 @@ def _write_reports(begun: RunDir, recorded: Any, formats: Sequence[str], languag
             raise UsageError(f"--format {name}: there is no such format", f"There are: {', '.join(sorted(FORMATS))}.")
     for name in names:
         content = render(recorded, name, language)
-        begun.write(f"reports/report-{language}.{FORMATS[name].extension}", content)
+        begun.write(f"reports/report-{language}.{FORMATS[name].ending}", content)
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -267,8 +272,8 @@ def report(options: argparse.Namespace) -> int:
     language = options.language or begun.read_json(MANIFEST)["language"]
     formats = options.format or list(DEFAULT_FORMATS)
     if options.output:
-        (name,) = formats if len(formats) == 1 else [None]
-        if name not in FORMATS:
+        name = formats[0]
+        if len(formats) != 1 or name not in FORMATS:
             raise UsageError("--output takes one --format", f"There are: {', '.join(sorted(FORMATS))}.")
         content = render(recorded, name, language)
         if str(options.output) == "-":

@@ -103,6 +103,7 @@ def start(
             "run": run.path.name,
             "definition": {
                 "path": source.name,
+                "folder": str(source.resolve().parent),
                 "digest": hashlib.sha256(source.read_bytes()).hexdigest(),
                 "title": audit.head.title,
             },

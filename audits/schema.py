@@ -6,6 +6,7 @@ Kinds are plain dataclasses in `checks/`; pydantic validates them here, so that 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import typing
 from typing import Any, Literal
@@ -108,6 +109,7 @@ class DnsHead(pydantic.BaseModel):
 HEADS: dict[Scope, type[pydantic.BaseModel]] = {Scope.DOMAIN: DirectoryHead, Scope.DNS: DnsHead}
 
 
+@functools.cache
 def kinds(scope: Scope) -> dict[str, type[Expectation]]:
     """Give the kinds of requirement that may stand in this part of a definition."""
     catalogue.load()
