@@ -131,6 +131,10 @@ class Expectation:
         """What the finding is about: the entry's name, else nothing (then the target itself)."""
         return str(getattr(self, "name", "") or "")
 
+    def leaves_out(self, check_id: str) -> bool:  # noqa: ARG002 - most kinds ask for all their checks
+        """Tell whether this requirement expressly does not ask for a check of its kind (a baseline with exceptions)."""
+        return False
+
 
 _MODIFIERS: dict[str, tuple[Any, Any, str]] = {
     "id": (str | None, None, "A name that other requirements' `needs` can point at."),
@@ -167,6 +171,9 @@ def kind(key: str, scope: Scope, *, many: bool = True) -> Callable[[K], K]:
             if name not in cls.__annotations__:
                 cls.__annotations__[name] = annotation
                 setattr(cls, name, default)
+        for name, value in list(vars(cls).items()):
+            if name in cls.__annotations__ and value == {}:  # an empty mapping is a fine default: nothing changes it
+                setattr(cls, name, dataclasses.field(default_factory=dict))
         cls.key, cls.scope, cls.many = key, scope, many
         made = typing.cast("K", dataclass(frozen=True, kw_only=True)(cls))
         if (scope, key) in KINDS:
@@ -310,7 +317,9 @@ class Check:
         An empty list or mapping only counts as given where not giving it means None: "exactly nobody" is a
         requirement, no entries are none.
         """
-        return isinstance(want, self.want) and all(_is_given(want, f) for f in self.field)
+        if not isinstance(want, self.want) or want.leaves_out(self.id):
+            return False
+        return all(_is_given(want, f) for f in self.field)
 
 
 def _is_given(want: Expectation, field: str) -> bool:
