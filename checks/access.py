@@ -171,8 +171,7 @@ def token_of(shares: Shares, principals: Principals, who: str, *descriptors: Des
     start = {sid, EVERYONE, NETWORK}
     if sid != EVERYONE:
         start |= {AUTHENTICATED, THIS_ORGANIZATION}
-    known = principals.by_sid.get(sid)
-    if known and known.is_group:
+    if principals.is_group(sid):
         start.add(f"{principals.domain}-513")
     sids = principals.nested(*start)
     if not shares.of_domain_controller:

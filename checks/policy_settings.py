@@ -217,7 +217,7 @@ def script_is_run(policies: Policies, files: PolicyFiles, want: Policy) -> Itera
             seen = {"listed": there}
             expected = {"listed": True}
             if not re.match(r"\\\\|[A-Za-z]:|%", name):
-                seen["exists"] = f"{side}\\scripts\\{when}\\{_path(name)}" in folder.files
+                seen["exists"] = folder.has(f"{side}\\scripts\\{when}\\{_path(name)}")
                 expected["exists"] = True
             yield expect(seen, equals=expected, subject=f"{want.name}: {when} {name}")
 

@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from checks.core import Each, Expectation, Outcome, Scope, Unreadable, Verdict, check, expect, failed, kind, passed
+from checks.core import (
+    Each,
+    Expectation,
+    Outcome,
+    Scope,
+    Unreadable,
+    Verdict,
+    check,
+    expect,
+    failed,
+    kind,
+    passed,
+    unknown,
+)
 from checks.facts.group_policy import Folder, Policies, PolicyFiles
 from checks.policy_settings import passwords
 
@@ -65,6 +78,10 @@ def sysvol_is_complete(directories: Each[Policies], servers: Each[PolicyFiles], 
     names = _names(directories)
     for guid, name in sorted(names.items(), key=lambda item: item[1]):
         folders = {server: files.folders.get(guid) for server, files in servers.items()}
+        unseen = next((k for f in folders.values() if f for k in f.unseen.values()), None)
+        if unseen:
+            yield unknown(unseen, guid, subject=name)
+            continue
         missing = sorted(server for server, folder in folders.items() if folder is None)
         there = {server: folder for server, folder in folders.items() if folder is not None}
         differing = _differences(there)

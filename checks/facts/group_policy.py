@@ -210,10 +210,11 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file of a policy; `content` None: larger than is read, or of no interest."""
+    """A file of a policy; `content` None: it was not read, since `error`, or too large, or of no interest."""
 
     size: int
     content: bytes | None
+    error: FailureKind | None = None
 
     @property
     def mark(self) -> str:
@@ -223,18 +224,31 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    r"""The files of one policy by their path below its folder, in lower case: `machine\registry.pol`."""
+    r"""The files of one policy by their path below its folder, in lower case: `machine\registry.pol`.
+
+    `unseen`: directories that could not be listed (with a backslash at the end; "" for the folder itself), and why.
+    """
 
     name: str
     files: dict[str, File]
+    unseen: dict[str, FailureKind]
+
+    def has(self, path: str) -> bool:
+        """Tell whether there is such a file; Unreadable when its directory could not be listed."""
+        if path in self.files:
+            return True
+        for directory, kind in self.unseen.items():
+            if path.startswith(directory):
+                raise Unreadable(f"{self.name}\\{directory}", kind)
+        return False
 
     def content(self, path: str) -> bytes | None:
-        """Give a file's bytes, None when there is no such file; Unreadable when it was too large to read."""
-        file = self.files.get(path)
-        if file is None:
+        """Give a file's bytes, None when there is no such file; Unreadable when it could not be read."""
+        if not self.has(path):
             return None
+        file = self.files[path]
         if file.content is None:
-            raise Unreadable(f"{self.name}\\{path}: {file.size} bytes", FailureKind.TOO_LARGE)
+            raise Unreadable(f"{self.name}\\{path}: {file.size} bytes", file.error or FailureKind.TOO_LARGE)
         return file.content
 
     def version(self) -> gpt_ini.Version | None:
@@ -254,7 +268,9 @@ class Folder:
         return _parsed(audit_csv.parse, self.content(r"machine\microsoft\windows nt\audit\audit.csv"))
 
     def preferences(self) -> dict[str, Preferences]:
-        """Give the preference files by their path."""
+        """Give the preference files by their path; Unreadable when some could not be seen."""
+        for directory, kind in self.unseen.items():
+            raise Unreadable(f"{self.name}\\{directory}", kind)
         paths = [p for p in self.files if "\\preferences\\" in p and p.endswith(".xml")]
         return {p: found for p in sorted(paths) if (found := _parsed(preferences.parse, self.content(p)))}
 
@@ -313,16 +329,20 @@ class PolicyFiles(Fact):
         """Read the tree; Unreadable when there is no such folder."""
         if answer is None:
             raise Unreadable("there is no folder Policies in SYSVOL")
-        found: dict[str, tuple[str, dict[str, File]]] = {}
+        found: dict[str, Folder] = {}
         for path, told in answer.items():
             top, slash, rest = path.partition("\\")
             if not slash:
                 continue
-            _, files = found.setdefault(top.upper(), (top, {}))
+            folder = found.setdefault(top.upper(), Folder(top, {}, {}))
+            error = FailureKind(told["error"]) if told.get("error") else None
             if rest and not rest.endswith("\\"):
                 raw = told.get("content")
-                files[rest.lower()] = File(int(told["size"]), None if raw is None else base64.b64decode(raw))
-        return cls({key: Folder(name, files) for key, (name, files) in found.items()})
+                content = None if raw is None else base64.b64decode(raw)
+                folder.files[rest.lower()] = File(int(told["size"]), content, error)
+            elif error:
+                folder.unseen[rest.lower()] = error
+        return cls(found)
 
     def policies(self) -> Iterable[Folder]:
         """Give the folders that are of policies: a GUID, or what replication made of one (`{GUID}_NTFRS_…`)."""

@@ -1,19 +1,19 @@
 """Principals: names, SIDs and nested groups, so that rights are compared by SID and shown by name.
 
-One static question gives every object with a SID. `memberOf` holds all groups of the domain that an object is directly
-in, also for foreign security principals (Authenticated Users in a built-in group); the primary group is not in it.
+Made from the tables of `Accounts`, so nothing more is asked. It adds what rights need and membership does not: the
+well-known principals that are no objects of the directory, and the groups as an access token has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from checks.core import Fact, FailureKind, Unreadable
+from checks.core import Fact, Unreadable
+from checks.facts.directory_accounts import Account, Accounts
 from checks.formats import sid
 from checks.formats.sid import AUTHENTICATED, EVERYONE, SYSTEM
-from checks.questions import LdapSearch
 
 NETWORK, THIS_ORGANIZATION = "S-1-5-2", "S-1-5-15"
 _AUTHORITIES = ("builtin", "ingebouwd", "nt authority", "nt-autoriteit", "autorite nt", "autorité nt")
@@ -21,52 +21,28 @@ _FIRST = frozenset(sid.fold(sid.WELL_KNOWN[s][0]) for s in (EVERYONE, AUTHENTICA
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
-    """A user, group, computer or foreign principal: its SIDs, its name, the SIDs of its groups, and its place."""
-
-    sid: str
-    name: str
-    dn: str
-    groups: tuple[str, ...]  # direct, with the primary group
-    is_group: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Principals(Fact):
     """Everybody who can have rights in the domain."""
 
-    question = LdapSearch(
-        filter="(objectSid=*)",
-        attributes=("objectClass", "objectSid", "sAMAccountName", "memberOf", "primaryGroupID"),
-        binary=("objectSid",),
-    )
+    question = Accounts.question
 
-    domain: str  # the domain's SID
-    by_sid: dict[str, Principal]
-    by_name: dict[str, str]
+    accounts: Accounts
 
     @classmethod
-    def read(cls, answer: list[dict[str, Any]]) -> Self:
-        """Read the entries; the domain itself is among them."""
-        sids = {e["dn"].casefold(): _sid(e) for e in answer}
-        domain = next((_sid(e) for e in answer if "domaindns" in _classes(e)), None)
-        if domain is None:
-            raise Unreadable("the domain's own SID cannot be seen", FailureKind.DENIED)
-        found: dict[str, Principal] = {}
-        for entry in answer:
-            attributes = entry["attributes"]
-            groups = [sids[dn.casefold()] for dn in attributes.get("memberof", ()) if dn.casefold() in sids]
-            if primary := attributes.get("primarygroupid"):
-                groups.append(f"{domain}-{int(primary[0])}")
-            own, name = _sid(entry), (attributes.get("samaccountname") or [""])[0]
-            found[own] = Principal(own, name, entry["dn"], tuple(groups), "group" in _classes(entry))
-        return cls(domain, found, {sid.fold(p.name): p.sid for p in found.values() if p.name})
+    def read(cls, *answers: list[Mapping[str, Any]]) -> Self:
+        """Read the tables of accounts."""
+        return cls(Accounts.read(*answers))
+
+    @property
+    def domain(self) -> str:
+        """The domain's SID."""
+        return self.accounts.sid
 
     def find(self, name: str) -> str | None:
-        r"""Give the SID of a name: `G_Docenten`, `SCHOOL\G_Docenten`, `Everyone` (in three languages), or a SID.
+        r"""Give the SID of a name: `G_Docenten`, `SCHOOL\G_Docenten`, `Everyone` (in four languages), or a SID.
 
         The names that nobody else should bear come first; then the directory's own, since a school may well have a
-        group Beheerders; then what the other well-known ones are called in other languages.
+        group Beheerders; then what the other well-known ones are called.
         """
         if sid.is_sid(name):
             return sid.normal(name)
@@ -74,12 +50,12 @@ class Principals(Fact):
         folded = sid.fold(rest if slash else name)
         if (slash and sid.fold(authority) in _AUTHORITIES) or (not slash and folded in _FIRST):
             return sid.well_known(folded)
-        found = self.by_name.get(folded) or (None if slash else sid.well_known(folded))
-        if found is None and folded + "$" in self.by_name:  # a computer by its name
-            return self.by_name[folded + "$"]
-        if found is None and (number := sid.rid_of(folded)):
+        account = self.accounts.find(name)
+        if account is not None and account.sid:
+            return account.sid
+        if number := sid.rid_of(folded):
             return f"{self.domain}-{number}"
-        return found
+        return None if slash else sid.well_known(folded)
 
     def require(self, name: str) -> str:
         """Give the SID of a name; Unreadable when nobody bears it: then nothing can be said of its rights."""
@@ -90,29 +66,32 @@ class Principals(Fact):
 
     def name(self, who: str) -> str:
         """Give the name that people know of a SID; itself when it has none (a deleted account, another domain)."""
-        if who in self.by_sid and self.by_sid[who].name:
-            return self.by_sid[who].name
-        return sid.WELL_KNOWN.get(who, (who,))[0]
+        account = self.accounts.by_sid.get(who)
+        return account.name if account else sid.WELL_KNOWN.get(who, (who,))[0]
 
     def names(self, sids: Iterable[str]) -> list[str]:
         """Give the names, sorted."""
         return sorted(map(self.name, sids), key=str.casefold)
 
+    def is_group(self, who: str) -> bool:
+        """Tell whether a SID is a group of the directory."""
+        account = self.accounts.by_sid.get(who)
+        return account is not None and account.kind == "group"
+
     def nested(self, *start: str) -> frozenset[str]:
-        """Give these SIDs and those of every group they are in, however deep; circles are no trouble."""
+        """Give these SIDs and those of every security group they are in, however deep; circles are no trouble.
+
+        A distribution group is in no token, and what it is in does not count either (MS-PAC 4.1.2.2).
+        """
         found, todo = set(start), list(start)
         while todo:
-            principal = self.by_sid.get(todo.pop())
-            for group in principal.groups if principal else ():
-                if group not in found:
-                    found.add(group)
-                    todo.append(group)
+            account = self.accounts.by_sid.get(todo.pop())
+            for group in self.accounts.direct_groups(account) if account else ():
+                if group.sid not in found and _in_tokens(group):
+                    found.add(group.sid)
+                    todo.append(group.sid)
         return frozenset(found)
 
 
-def _sid(entry: dict[str, Any]) -> str:
-    return sid.sid_of(entry["attributes"]["objectsid"][0])
-
-
-def _classes(entry: dict[str, Any]) -> set[str]:
-    return {c.casefold() for c in entry["attributes"].get("objectclass", ())}
+def _in_tokens(group: Account) -> bool:
+    return not group.entry.has("grouptype") or group.type == "security"
