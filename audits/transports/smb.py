@@ -23,7 +23,7 @@ from checks.questions import FailureKind, Question, SmbNegotiate, SmbRead, SmbSe
 PORT = 445
 _DIALECTS = {0x0202: "2.0.2", 0x0210: "2.1", 0x0300: "3.0", 0x0302: "3.0.2", 0x0311: "3.1.1"}
 _SMB1_NEGOTIATE = (
-    b"\xffSMB\x72" + bytes(4) + b"\x18" + b"\x01\xc8" + bytes(16) + b"\xff\xfe" + bytes(4)  # MS-CIFS 2.2.3.1
+    b"\xffSMB\x72" + bytes(4) + b"\x18" + b"\x01\xc8" + bytes(14) + b"\xff\xfe" + bytes(4)  # MS-CIFS 2.2.3.1
     + b"\x00\x0c\x00\x02NT LM 0.12\x00"  # no words; one dialect (MS-CIFS 2.2.4.52.1)
 )  # fmt: skip
 _SMB1_NO_DIALECT = 0xFFFF

@@ -64,7 +64,7 @@ _OTHERS = {
     0xC0000257: (FailureKind.UNREADABLE, "a DFS link, which is not followed"),
     0xC000019C: (FailureKind.UNREADABLE, "a DFS link, which is not followed"),
 }
-_LOST = {0xC00000C9, 0xC0000203, 0xC000035C, 0xC000020C, 0xC000020D}  # the tree, session or connection is gone
+_LOST = {0xC00000C9, 0xC0000203, 0xC000035C}  # the tree, session or connection is gone
 
 
 def trouble_of(error: BaseException, doing: str) -> Trouble:
