@@ -130,6 +130,8 @@ class SmbTree(Question):
 
     Answer: `{"relative\path": {"size": int, "content": base64|null}}`, null when it is larger than `limit` or does
     not match `read` (lower-case file names, `*` globs, read with their content). Directories end in a backslash.
+    What may not be seen has `"error": failure kind` too: a directory not listed, a file that matches but is not read.
+    Links are named, not followed.
     Null as a whole when there is no such directory.
     """
 
@@ -200,7 +202,7 @@ class TcpProbe(Question):
 
 @dataclass(frozen=True, slots=True)
 class TlsProbe(Question):
-    """What a TLS endpoint shows a client. `host` empty: the target; else a name or address to connect to.
+    """What a TLS endpoint shows a client. `host` empty: the target (as for HttpGet); else where to connect.
 
     Answer: `{"at": iso time, "version": "TLSv1.3", "alpn": str|null, "trusted": bool, "trust_error": str|null,
     "subject": str, "issuer": str, "names": [str], "not_before": iso, "not_after": iso, "key": "rsa2048",
