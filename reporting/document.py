@@ -5,6 +5,8 @@ Values stand in it as they were recorded: whoever shows them escapes them.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
@@ -135,3 +137,13 @@ def schemas() -> dict[str, dict[str, Any]]:
         }
         for name, model in models.items()
     }
+
+
+def write_schemas(folder: Path) -> None:
+    """Write the schemas as files (`python -m reporting.document`, after a model changed)."""
+    for name, schema in schemas().items():
+        (folder / name).write_text(json.dumps(schema, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    write_schemas(Path(__file__).with_name("schemas"))

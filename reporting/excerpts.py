@@ -114,7 +114,7 @@ class _Answer:
         self.failure = (str(failure["kind"]), str(failure["detail"])) if failure else None
         self.status: int | None = None
         self.size: tuple[Literal["lines", "entries", "bytes"], int] | None = None
-        self.text = "" if failure else self._make_text(said.get("value"))[:MOST_TEXT]
+        self.text = "" if failure else self._make_text(said.get("value"))[:MOST_TEXT].replace("\r\n", "\n")
         self.folded = self.text.lower() if len(self.text.lower()) == len(self.text) else self.text
         self.starts = [0, *accumulate(len(line) + 1 for line in self.text.split("\n"))][:-1]
 
@@ -125,7 +125,7 @@ class _Answer:
             self.size = ("lines", stdout.count("\n") + (not stdout.endswith("\n") and bool(stdout)))
             return "\n".join(part.rstrip("\n") for part in (stdout, str(value.get("stderr", ""))) if part.strip())
         if self.kind in ("SmbRead", "SmbSecurity") and isinstance(value, str):
-            raw = base64.b64decode(value)
+            raw = base64.b64decode(value, validate=True)
             self.size = ("bytes", len(raw))
             return _bytes_text(raw)
         if isinstance(value, list | dict):

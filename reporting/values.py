@@ -125,13 +125,11 @@ def _mark_membership(expected: Any, observed: Mapping[str, Any], left: Shown, ri
     for value, side in zip(sources, sides, strict=False):
         _mark_items(value, side, missing, "missing")
     # an extra that already stands marked among its fellows needs no line of its own
-    inside = any(
-        item.mark == "extra"
-        for (name, _), (_, side) in zip(observed.items(), right.pairs, strict=False)
-        if name not in _MEMBERSHIP
-        for item in side.items
-    )
-    if inside and not right.more:
+    beside = [
+        side for (name, _), (_, side) in zip(observed.items(), right.pairs, strict=False) if name not in _MEMBERSHIP
+    ]
+    shown = [item for side in beside for item in side.items if item.mark == "extra"]
+    if len(shown) == len(extra):
         word = words.key("extra")
         right.pairs = [pair for pair in right.pairs if pair[0] != word]
 

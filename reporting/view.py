@@ -291,11 +291,11 @@ class View:
     @functools.cached_property
     def items(self) -> tuple[Item, ...]:
         """The remaining items: failures, weightiest first; the same one on several targets is one item."""
-        found: dict[tuple[str, str, Severity], Item] = {}
+        found: dict[tuple[str, str, str, Severity], Item] = {}
         failed = sorted(self.by_final(Verdict.FAIL), key=lambda r: SEVERITIES.index(r.finding.severity))
         for result in failed:
             f, title = result.finding, result.title
-            key = (f.check, title, f.severity)
+            key = (f.check, f.subject, title, f.severity)
             if key not in found:
                 found[key] = Item(len(found) + 1, title, f.severity, f.check, result.remedy)
             found[key].results.append(result)

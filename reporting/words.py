@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from importlib import resources
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import yaml
 
@@ -45,15 +45,14 @@ class Words:
     def __init__(self, language: str) -> None:
         if language not in LANGUAGES:
             raise ValueError(f"{language}: there are {', '.join(LANGUAGES)}")
-        self.language = cast("Language", language)
+        self.language = language
 
     def __call__(self, key: str, **values: Any) -> str:
         """Give a phrase. `n` chooses between one and many; whole numbers are written as the language does."""
         text = phrases()[key][self.language]
         one, bar, many = text.partition("|")
         if bar:
-            singular = values.get("n") == 1 or (self.language == "fr" and values.get("n") == 0)
-            text = one if singular else many
+            text = one if values.get("n") == 1 else many
         for name, value in values.items():
             shown = self.number(value) if type(value) is int else str(value)
             text = text.replace(f"{{{name}}}", shown)
