@@ -119,7 +119,7 @@ class _Client:
     # -- TLS ----------------------------------------------------------------------------------------------------------
 
     def _tls(self, question: TlsProbe) -> JSON:
-        host = question.host or self.target.address
+        host = question.host or (question.server_name if self._here else "") or self.target.address
         trust = probe_tls.trust(self.settings, question.ca)
         name = question.server_name or question.host or self.target.name
         at = _now()

@@ -1,0 +1,120 @@
+"""Paths through the network: ports as the auditor sees them, and what a host of the installation can reach.
+
+Half of a good network is what must not work. That a path is closed is only said when somebody there answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from checks.core import Expectation, FailureKind, Outcome, Scope, check, failed, kind, passed, unknown
+from checks.facts.flows import MOST_PORTS, Paths, PortSeen, ports_of
+
+_LAST_PORT = 65_535
+
+
+@kind("ports", Scope.HOST)
+class Port(Expectation):
+    """A TCP port of this host, as the auditor sees it."""
+
+    port: int
+    """Number of the TCP port."""
+    state: Literal["open", "closed"] = "open"
+    """Whether it must accept connections; closed: refused, or filtered by a firewall."""
+
+    def __post_init__(self) -> None:
+        _check_port(self.port)
+
+    @property
+    def subject(self) -> str:
+        """The port."""
+        return f"{self.port}/tcp"
+
+
+@kind("reaches", Scope.HOST)
+class Flow(Expectation):
+    """What this host can reach, or must not reach; it is tried from the host itself."""
+
+    to: str
+    """Name or address of the other side."""
+    port: int | tuple[int, ...] | None = None
+    """TCP port or list of ports; for `dns` the UDP port of the name server (default 53)."""
+    protocol: Literal["tcp", "icmp", "dns"] = "tcp"
+    """How to try: a TCP connection, a ping, or a DNS query over UDP."""
+    allowed: bool = True
+    """Whether it must be reached; false: it must not."""
+
+    def __post_init__(self) -> None:
+        several = self.port if isinstance(self.port, tuple) else () if self.port is None else (self.port,)
+        for port in several:
+            _check_port(port)
+        if self.protocol == "tcp" and not several:
+            raise ValueError("give a `port`, or `protocol: icmp`")
+        if self.protocol == "icmp" and several:
+            raise ValueError("icmp has no ports")
+        if len(several) > (MOST_PORTS if self.protocol == "tcp" else 1):
+            raise ValueError(f"at most {MOST_PORTS} ports, and one for dns")
+        if (
+            not self.to
+            or self.to.startswith("-")
+            or any(c.isspace() for c in self.to.replace("{{ ", "").replace(" }}", ""))
+        ):
+            raise ValueError(f"to: '{self.to}' is neither a name nor an address")
+
+    @property
+    def subject(self) -> str:
+        """The other side, its ports and the protocol."""
+        ports = ",".join(str(p) for p in ports_of(self))
+        return f"{self.to}:{ports}/{self.protocol}" if ports else f"{self.to} {self.protocol}"
+
+
+def _check_port(port: int) -> None:
+    if not 0 < port <= _LAST_PORT:
+        raise ValueError(f"{port} is not a port (1 to {_LAST_PORT})")
+
+
+@check
+def port_is_open(seen: PortSeen, want: Port) -> Iterator[Outcome]:
+    """Whether the port that must be open accepts a connection."""
+    if want.state == "open":
+        outcome = passed if seen.state == "open" else failed
+        yield outcome({"state": seen.state}, {"state": "open"})
+
+
+@check
+def port_is_closed(seen: PortSeen, want: Port) -> Iterator[Outcome]:
+    """Whether the port that must be closed is. Silence of a host that answers nowhere says nothing: then unknown."""
+    if want.state != "closed":
+        return
+    expected = {"state": {"one_of": ["refused", "filtered"]}}
+    if seen.state == "filtered" and seen.alive is False:
+        yield unknown(FailureKind.UNREACHABLE, "the host does not answer on any port that was tried", expected=expected)
+    else:
+        yield (failed if seen.state == "open" else passed)({"state": seen.state}, expected)
+
+
+def _subject(want: Flow, port: int) -> str:
+    return f"{want.to}:{port}/{want.protocol}" if port else f"{want.to} {want.protocol}"
+
+
+@check
+def allowed_path_is_open(paths: Paths, want: Flow) -> Iterator[Outcome]:
+    """Whether the host reaches what it must reach: one finding for each port."""
+    if not want.allowed:
+        return
+    for port in ports_of(want) or (0,):
+        state = paths.states[port]
+        outcome = passed if state == "open" else failed
+        yield outcome({"state": state}, {"state": "open"}, subject=_subject(want, port))
+
+
+@check
+def refused_path_is_closed(paths: Paths, want: Flow) -> Iterator[Outcome]:
+    """Whether the host does not reach what it must not reach: one finding for each port."""
+    if want.allowed:
+        return
+    for port in ports_of(want) or (0,):
+        state = paths.states[port]
+        outcome = failed if state == "open" else passed
+        yield outcome({"state": state}, {"state": {"one_of": ["refused", "filtered"]}}, subject=_subject(want, port))
