@@ -91,6 +91,9 @@ def environment() -> dict[str, str]:
         "KRB5_CONFIG": str(own / "krb5.conf"),
         "KRB5CCNAME": f"FILE:{own / 'krb5cc'}",
         "LDAPTLS_CACERT": str(own / "ca.pem"),
+        "KEURING_CA": str(own / "ca.pem"),
+        "KEURING_INVENTORY": os.pathsep.join((str(paths.INVENTORY), str(paths.state() / "inventory"))),
+        "ANSIBLE_VAULT_PASSWORD_FILE": str(paths.state() / "vault-password"),
     }
 
 

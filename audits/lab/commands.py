@@ -19,7 +19,7 @@ from pathlib import Path
 
 from audits.errors import LabError
 from audits.lab import auditor, credentials, golden, inventory, layers, machine, network, paths, seed
-from audits.lab.tools import require_root, require_tools, run, say
+from audits.lab.tools import raise_watcher_limit, require_root, require_tools, run, say
 from audits.lab.topology import DOMAIN_CONTROLLERS, HOSTS, STOP_ORDER, Host
 
 _READY_SECONDS = 90.0
@@ -29,6 +29,7 @@ def up() -> None:
     """Start the lab: build what is not in the cache, then boot every host from its golden layer."""
     require_root()
     require_tools()
+    raise_watcher_limit()
     with _instance():
         if paths.load_state().get("up"):
             if all(machine.alive(host) for host in HOSTS.values()):
@@ -140,6 +141,8 @@ def _clean() -> None:
     for point in machine.mounts_below(paths.state()):
         run(["umount", "--lazy", point])
     network.down()
+    for folder in Path("/run/systemd/nspawn/propagate").glob(f"k{paths.instance_name()}-*"):
+        shutil.rmtree(folder, ignore_errors=True)  # nspawn leaves it where /run is no tmpfs
     shutil.rmtree(paths.state(), ignore_errors=True)
     shutil.rmtree(paths.runtime(), ignore_errors=True)
 

@@ -13,6 +13,9 @@ from pathlib import Path
 from audits.errors import LabError
 
 _START = time.monotonic()
+# Every systemd watches files; the kernel's usual limit of 128 watchers per user is too low for several hosts.
+_WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances")
+_WATCHERS_NEEDED = 4096
 # command -> Debian package
 _NEEDED = {
     "ip": "iproute2",
@@ -67,6 +70,13 @@ def require_tools() -> None:
         ["apt-get", "-q", "-y", "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends", *missing],
         env=env,
     )
+
+
+def raise_watcher_limit() -> None:
+    """Raise the machine's limit of file watchers when it is low, and say so; nothing lowers it again."""
+    if int(_WATCHERS.read_text()) < _WATCHERS_NEEDED:
+        say(f"raising fs.inotify.max_user_instances to {_WATCHERS_NEEDED}")
+        _WATCHERS.write_text(f"{_WATCHERS_NEEDED}\n")
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:

@@ -47,8 +47,25 @@ def host_records(addresses: dict[str, str], domain: str, controllers: list[str])
     return records
 
 
+def folder_rights(shares: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The shares' own folders, as the module samba_rights takes them."""
+    return [{"path": share["path"], "sddl": share["folder"], "share": share["name"]} for share in shares]
+
+
+def share_rights(shares: list[dict[str, str]]) -> dict[str, str]:
+    """The rights on the shares themselves."""
+    return {share["name"]: share["share"] for share in shares}
+
+
+def home_rights(rows: list[dict[str, str]], folder: str, sddl: str) -> list[dict[str, str]]:
+    """A home folder per person; {USER} in the SDDL is the person."""
+    people = [row["sAMAccountName"] for row in rows]
+    return [{"path": f"{folder}/{name}", "sddl": sddl.replace("{USER}", f"{{{name}}}"), "share": "homes"} for name in people]
+
+
 class FilterModule:
     """What Ansible loads."""
 
     def filters(self) -> dict[str, object]:
-        return {"from_csv": from_csv, "directory_users": directory_users, "host_records": host_records}
+        names = (from_csv, directory_users, host_records, folder_rights, share_rights, home_rights)
+        return {function.__name__: function for function in names}

@@ -24,7 +24,7 @@ def main() -> None:
     )
     wanted = module.params["units"]
     names = list(wanted)
-    show = ["systemctl", "show", "-p", "Id,LoadState,UnitFileState,ActiveState", *names]
+    show = ["systemctl", "show", "-p", "Id,LoadState,UnitFileState,ActiveState,WantedBy,RequiredBy", *names]
     _, out, _ = module.run_command(show)
     blocks = [dict(line.split("=", 1) for line in block.splitlines()) for block in out.strip().split("\n\n")]
     commands: list[list[str]] = []
@@ -36,7 +36,9 @@ def main() -> None:
         if want == "running":
             if masked:
                 commands.append(["unmask", name])
-            if now["UnitFileState"] not in ENABLED:
+            # an alias alone also counts as enabled, but starts nothing
+            wanted_by = now.get("WantedBy") or now.get("RequiredBy")
+            if now["UnitFileState"] not in ENABLED or (now["UnitFileState"] == "enabled" and not wanted_by):
                 commands.append(["enable", name])
             if not active:
                 commands.append(["start", name])
