@@ -31,7 +31,12 @@ def _definition(parser: argparse.ArgumentParser, nargs: str | None = None) -> No
 
 def _inventory(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-i", "--inventory", action="append", default=[], metavar="INVENTORY", help="Ansible inventory (may repeat)"
+        "-i",
+        "--inventory",
+        action="append",
+        default=[],
+        metavar="INVENTORY",
+        help="Ansible inventory (may repeat; else $KEURING_INVENTORY)",
     )
     parser.add_argument("--vault-password-file", type=Path, metavar="FILE", help="password of the inventory's vault")
     parser.add_argument(
@@ -155,7 +160,7 @@ def _add_reference(add: Callable[[str, str], argparse.ArgumentParser]) -> None:
 
     p = add("doctor", "try to reach and log on to the hosts of an inventory, and say what to mend")
     p.add_argument("host", nargs="?", metavar="HOST", help="only this host (or pattern)")
-    p.add_argument("-i", "--inventory", action="append", default=[], metavar="INVENTORY", required=True)
+    p.add_argument("-i", "--inventory", action="append", default=[], metavar="INVENTORY")
     p.add_argument("--vault-password-file", type=Path, metavar="FILE")
     _connection(p)
     p.add_argument("--quiet", action="store_true", help="say only what went wrong")

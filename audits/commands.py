@@ -141,6 +141,14 @@ def _log_to(run: RunDir) -> Iterator[None]:
 # -- commands ---------------------------------------------------------------------------------------------------------
 
 
+def _take_environment(options: argparse.Namespace) -> None:
+    """Take what was not said from the environment: KEURING_INVENTORY and KEURING_CA."""
+    if not getattr(options, "inventory", True):
+        options.inventory = [p for p in os.environ.get("KEURING_INVENTORY", "").split(os.pathsep) if p]
+    if getattr(options, "ca", "") is None and (ca := os.environ.get("KEURING_CA")):
+        options.ca = Path(ca)
+
+
 def run(options: argparse.Namespace) -> int:
     """Collect, evaluate, report."""
     begun, planned, definition = _collected(options)
@@ -163,11 +171,13 @@ def collect(options: argparse.Namespace) -> int:
 def _collected(options: argparse.Namespace) -> tuple[RunDir, Any, Path | None]:
     selection = stages.Selection(options.limit, tuple(options.check), tuple(options.competence))
     begun = None
+    given = list(options.inventory)
+    _take_environment(options)
     if options.resume:
         begun = resumed = RunDir.open(options.resume)
         resumed.lock()
         manifest = resumed.read_json(MANIFEST)
-        options.inventory = options.inventory or manifest["inventory"]["paths"]
+        options.inventory = given or manifest["inventory"]["paths"] or options.inventory
         recorded_options = manifest["options"]
         selection = stages.Selection(None, tuple(recorded_options["checks"]), tuple(recorded_options["competences"]))
         definition = _load(options, resumed.file(DEFINITION))
@@ -306,6 +316,7 @@ def verify(options: argparse.Namespace) -> int:
 
 def validate(options: argparse.Namespace) -> int:
     """Check a definition."""
+    _take_environment(options)
     definition = _load(options, options.definition)
     words = "is right"
     if options.inventory:
@@ -347,6 +358,9 @@ def doctor(options: argparse.Namespace) -> int:
     """Try every host."""
     from audits import doctor as doctors  # noqa: PLC0415
 
+    _take_environment(options)
+    if not options.inventory:
+        raise UsageError("which inventory?", "keuring doctor -i INVENTORY [HOST]")
     return doctors.examine(_read_inventory(options), options.host, _settings(options), quiet=options.quiet)
 
 
