@@ -119,6 +119,10 @@ class Policy(Expectation):
     """Its link order on the units of `linked_to`; 1 wins."""
     filter: tuple[str, ...] | None = None
     """Security filtering: exactly these users, groups or computers may apply it."""
+    applies_to: tuple[str, ...] = ()
+    """Users and computers it applies to, with links, inheritance, status and filter all counted."""
+    not_applies_to: tuple[str, ...] = ()
+    """Users and computers it does not apply to."""
     wmi_filter: str | None = None
     """Name of its WMI filter; "" for none."""
     registry: tuple[RegistrySetting, ...] = ()
@@ -273,12 +277,6 @@ def link_order_is_right(policies: Policies, containers: Containers, want: Policy
         yield expect(orders[0] if orders else None, equals=want.order, subject=subject)
 
 
-def _descriptor(found: Found) -> Descriptor:
-    if found.descriptor is None:
-        raise Unreadable(f"the rights on {found.name} cannot be read", FailureKind.DENIED)
-    return found.descriptor
-
-
 def _appliers(descriptor: Descriptor) -> tuple[set[str], set[str]]:
     """Give who is granted, and who is denied, to apply a policy: SIDs as they stand in its entries."""
     granted: set[str] = set()
@@ -296,7 +294,7 @@ def policy_applies_to_filter(policies: Policies, principals: Principals, want: P
     found = one(policies, want.name)
     if found is None:
         return _ABSENT
-    granted, denied = _appliers(_descriptor(found))
+    granted, denied = _appliers(found.rights)
     wanted = {principals.find(name) or name for name in want.filter or ()}
     seen: dict[str, Any] = {"members": principals.names(granted)}
     for word, sids in (("missing", wanted - granted), ("extra", granted - wanted), ("denied", denied)):
@@ -312,7 +310,7 @@ def computers_can_read_policy(policies: Policies, principals: Principals, want: 
     found = one(policies, want.name)
     if found is None:
         return _ABSENT
-    descriptor = _descriptor(found)
+    descriptor = found.rights
 
     def readable(*sids: str) -> bool:
         token = access.Token(principals.nested(*sids))

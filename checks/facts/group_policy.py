@@ -52,6 +52,13 @@ class Policy:
     wmi: str | None
     descriptor: Descriptor | None
 
+    @property
+    def rights(self) -> Descriptor:
+        """Who may do what with it; Unreadable when that could not be seen."""
+        if self.descriptor is None:
+            raise Unreadable(f"the rights on {self.name} cannot be read", FailureKind.DENIED)
+        return self.descriptor
+
 
 @dataclass(frozen=True, slots=True)
 class Policies(Fact):
@@ -138,6 +145,11 @@ class Container:
     def links(self) -> tuple[gp_link.Link, ...]:
         """The links, link order 1 first."""
         return gp_link.parse(self.linked)
+
+    @property
+    def is_site(self) -> bool:
+        """Whether it is a site; its path is then `site:NAME`."""
+        return self.path.startswith("site:")
 
     @property
     def blocked(self) -> bool:

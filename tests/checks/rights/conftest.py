@@ -14,7 +14,7 @@ from audits.definition import Audit, Requirement
 from audits.evaluate import Finding, Judge
 from audits.evidence import Record
 from audits.transports.base import Answer, Target
-from checks import access, group_policy, policy_settings, shares, sysvol
+from checks import access, group_policy, policy_planning, policy_settings, shares, sysvol
 from checks.core import CHECKS, KINDS, Scope, Severity
 from checks.facts.directory_accounts import Accounts
 from checks.facts.group_policy import Containers, Policies, PolicyFiles, WmiFilters
@@ -23,7 +23,14 @@ from checks.formats import sddl, sid
 from checks.formats import security_descriptor as sd
 from checks.questions import Failure, FailureKind, Question, SmbSecurity
 
-MODULES = (access, group_policy, policy_settings, shares, sysvol)  # importing them registers their checks
+MODULES = (
+    access,
+    group_policy,
+    policy_planning,
+    policy_settings,
+    shares,
+    sysvol,
+)  # importing them registers their checks
 DOMAIN, BASE = "S-1-5-21-1-2-3", "DC=school,DC=test"
 DEFAULT_RIGHTS = (
     "O:DAG:DAD:PAI(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;DA)(A;CI;CCDCLCSWRPWPDTLOSDRCWDWO;;;SY)(A;CI;LCRPLORC;;;ED)"
