@@ -17,12 +17,12 @@ BOTH = 0x10001  # versions of the user part and the computer part
 @pytest.fixture(autouse=True)
 def school(world: Any) -> None:
     world.policy("P", 1, version=BOTH)
-    for who in ("jan", "an", "CLIENT1"):
-        table = world.computers if who == "CLIENT1" else world.users
-        for told in table:
-            if told["dn"].startswith(f"CN={who},"):
-                unit = {"jan": "OU=Docenten", "an": "OU=INF1,OU=Studenten", "CLIENT1": "OU=Werkstations"}[who]
-                told["dn"] = f"CN={who},{unit},DC=school,DC=test"
+    for who, unit in (("jan", "OU=Docenten"), ("an", "OU=INF1,OU=Studenten"), ("CLIENT1", "OU=Werkstations")):
+        before, after = f"CN={who},DC=school,DC=test", f"CN={who},{unit},DC=school,DC=test"
+        for told in (*world.users, *world.computers):
+            told["dn"] = after if told["dn"] == before else told["dn"]
+        for group in world.groups:
+            group["attributes"]["member"] = [after if m == before else m for m in group["attributes"]["member"]]
     for unit in ("", "Docenten", "Studenten", "Studenten/INF1", "Werkstations"):
         world.unit(unit)
 
