@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from checks.core import FailureKind, Outcome, check, failed, not_applicable, passed, unknown
+from checks.core import FailureKind, Outcome, Unreadable, Verdict, check, failed, not_applicable, passed, unknown
 from checks.facts.directory_accounts import Account
 from checks.facts.group_policy import APPLY, Container, Containers, Policies
 from checks.facts.group_policy import Policy as Found
@@ -62,7 +62,11 @@ def _judge(
         if account is None or account.kind not in ("user", "computer"):
             yield unknown(FailureKind.UNREADABLE, f"no user or computer is called {name}", subject=subject)
             continue
-        told = plan(found, containers, principals, account)
+        try:
+            told = plan(found, containers, principals, account)
+        except Unreadable as e:
+            yield Outcome(Verdict.UNKNOWN, subject=subject, failure=e.failure)
+            continue
         note = f"{told.reason} ({told.where})" if told.where else told.reason
         if told.applies is None:
             yield unknown(FailureKind.UNREADABLE, note, subject=subject, expected={"applies": expected})
