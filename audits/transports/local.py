@@ -46,7 +46,7 @@ class Process:
     def __init__(self, script: Script) -> None:
         try:
             self._shell = subprocess.Popen(
-                ["/bin/sh", "-c", script.command],
+                ["/bin/sh", "-c", f"exec {script.command}"],  # so that its process group is the one we can kill
                 stdin=subprocess.PIPE if script.stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -1,16 +1,16 @@
-"""paramiko, without what we do not need of it.
+"""paramiko, without invoke, which takes more time to import than paramiko itself.
 
-It imports invoke, which serves `Match exec` in ssh_config alone, and takes more time than paramiko itself.
+It serves `Match exec` in ssh_config alone, where it would read our standard input; `_Runner` does that here.
 """
 
 from __future__ import annotations
 
 import io
 import logging
-import re
+import subprocess
 import sys
-from types import ModuleType
-from typing import cast
+from types import ModuleType, SimpleNamespace
+from typing import Any, ClassVar, cast
 
 _HIDDEN = "invoke" not in sys.modules
 if _HIDDEN:
@@ -24,17 +24,44 @@ finally:
 
 __all__ = ["load_config", "paramiko"]
 
+MATCH_SECONDS = 10.0
+
 # its threads log every refused connection with a traceback; we tell that in answers
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 logging.getLogger("paramiko").propagate = False
 
 
+class _Runner:
+    """Runs the commands of `Match exec`."""
+
+    @staticmethod
+    def run(command: str, **_: Any) -> SimpleNamespace:
+        """Give whether the command succeeded, as `ok`."""
+        quiet = subprocess.DEVNULL
+        try:
+            done = subprocess.run(
+                ["/bin/sh", "-c", command], stdin=quiet, stdout=quiet, stderr=quiet, timeout=MATCH_SECONDS, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return SimpleNamespace(ok=False)
+        return SimpleNamespace(ok=done.returncode == 0)
+
+
+paramiko.config.invoke = _Runner  # type: ignore[attr-defined]
+
+
+class _Config(paramiko.SSHConfig):
+    """Leaves the tokens of ProxyCommand to us: the inventory may name another port than the configuration."""
+
+    TOKENS_BY_CONFIG_KEY: ClassVar[dict[str, list[str]]] = {
+        key: tokens
+        for key, tokens in paramiko.SSHConfig.TOKENS_BY_CONFIG_KEY.items()  # type: ignore[attr-defined]
+        if key != "proxycommand"
+    }
+
+
 def load_config(text: str) -> paramiko.SSHConfig:
     """Parse ssh_config(5) text."""
-    if re.search(r"^\s*match\b.*\bexec\b", text, re.IGNORECASE | re.MULTILINE):
-        import invoke  # noqa: PLC0415 - see above
-
-        paramiko.config.invoke = invoke  # type: ignore[attr-defined]
-    config = paramiko.SSHConfig()
+    config = _Config()
     config.parse(io.StringIO(text))
     return config

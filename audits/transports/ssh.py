@@ -24,6 +24,9 @@ from checks.questions import FailureKind, Question, Shell
 ATTEMPTS = 2
 """How often a host is tried when its connection breaks: asking is read-only, so it may be done again."""
 
+MOST_STARTUPS = 8
+"""Connections to one server that are not logged on yet: sshd's MaxStartups refuses some from 10 on."""
+
 
 class SshTransport:
     """Asks hosts over SSH. Shared by all threads of a run."""
@@ -36,6 +39,7 @@ class SshTransport:
         self._lock = threading.Lock()
         self._known: dict[tuple[str, ...], KnownHosts] = {}
         self._jumps: dict[tuple[Options, ...], _Shared] = {}
+        self._doors: dict[tuple[str, int], threading.BoundedSemaphore] = {}
 
     def ask(self, target: Target, questions: Sequence[Question]) -> Iterator[Answered]:
         """Ask all questions over one connection."""
@@ -74,7 +78,12 @@ class SshTransport:
 
     def _dial(self, options: Options) -> Link:
         through = self._jump(options.jumps) if options.jumps else None
-        return dial(options, self._known_hosts(options.known_hosts), self._ring, self._slots, through)
+        # many names may lead to one server, and all proxy commands to one jump host
+        place = ("", 0) if options.proxy_command else (options.host, options.port)
+        with self._lock:
+            door = self._doors.setdefault(place, threading.BoundedSemaphore(MOST_STARTUPS))
+        with door:
+            return dial(options, self._known_hosts(options.known_hosts), self._ring, self._slots, through)
 
     def _jump(self, hops: tuple[Options, ...]) -> Link:
         """Give the connection to the last of these hosts, each reached through the one before; made once for all."""

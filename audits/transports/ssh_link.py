@@ -39,7 +39,7 @@ class _Transport(paramiko.Transport):
     def __init__(self, wire: Wire, options: Options, known: KnownHosts) -> None:
         super().__init__(cast("Any", wire), packetizer_class=_Packetizer)
         self.local_version = VERSION
-        self.auth_timeout = LOGIN_SECONDS
+        self.auth_timeout = LOGIN_SECONDS + 5.0  # the wire is to end first, and to say so
         security = self.get_security_options()
         security.kex = _first(security.kex, "curve25519", "ecdh-sha2-nistp256")
         security.ciphers = _first((c for c in security.ciphers if not c.endswith("-cbc")), "aes128-gcm", "aes256-gcm")
@@ -192,12 +192,10 @@ class Link:
                 "direct-tcpip", (options.host, options.port), ("127.0.0.1", 0), timeout=options.timeout
             )
         except paramiko.ChannelException as e:
-            kinds = {1: FailureKind.DENIED, 2: FailureKind.UNREACHABLE}  # RFC 4254, 5.1
-            refused = "refused" in e.text.lower()
-            kind = FailureKind.REFUSED if refused else kinds.get(e.code, FailureKind.UNREACHABLE)
+            forbidden = e.code == 1  # SSH_OPEN_ADMINISTRATIVELY_PROHIBITED (RFC 4254, 5.1)
+            kind = FailureKind.DENIED if forbidden else FailureKind.UNREACHABLE
             raise Lost(
-                kind,
-                f"the jump host does not reach {options.host} port {options.port}: {e.text or 'it does not say why'}",
+                kind, f"the jump host does not connect to {options.host} port {options.port}: {e.text}"
             ) from None
         except (paramiko.SSHException, OSError, EOFError) as e:
             raise Lost(

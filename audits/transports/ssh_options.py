@@ -25,6 +25,12 @@ MOST_JUMPS = 8
 Strictness = Literal["yes", "new", "off"]
 """yes: only known keys; new: unknown hosts too, changed keys never; off: anything but a revoked key."""
 
+_OPTIONS_OF_VARIABLES = {
+    "user": ("ansible_user", "ansible_ssh_user", "ansible_remote_user"),
+    "port": ("ansible_port", "ansible_ssh_port"),
+    "connecttimeout": ("ansible_ssh_timeout", "ansible_timeout"),
+}
+
 # ssh(1), OpenSSH 10: every letter, with `:` behind those that take an argument
 _LETTERS = "46AaCfGgKkMNnqsTtVvXxYyB:b:c:D:E:e:F:I:i:J:L:l:m:O:o:P:p:Q:R:S:W:w:"
 
@@ -135,23 +141,19 @@ def become_of(variables: Mapping[str, Any]) -> Become:
 def options_for(target: Target, settings: Settings, configuration: Configuration) -> Options:
     """Work out how to reach a host of the inventory; ValueError, with words for people, when that makes no sense."""
     variables = target.variables
-    said = _arguments(variables)
+    said = _arguments(variables) | {
+        option: value for option, names in _OPTIONS_OF_VARIABLES.items() if (value := _first(variables, *names))
+    }
     host = str(_first(variables, "ansible_host", "ansible_ssh_host") or target.name)
     config = configuration.lookup(host, said.get("configfile", ""))
     options = _options(host, said, config, settings)
-    user = _first(variables, "ansible_user", "ansible_ssh_user", "ansible_remote_user")
-    port = _first(variables, "ansible_port", "ansible_ssh_port")
     key = _first(variables, "ansible_ssh_private_key_file", "ansible_private_key_file")
     checked = _first(variables, "ansible_ssh_host_key_checking", "ansible_host_key_checking")
-    timeout = _first(variables, "ansible_ssh_timeout", "ansible_timeout")
     options = replace(
         options,
-        user=user or options.user,
-        port=_port(port) if port else options.port,
         keys=((key, *options.keys) if key else options.keys),
         password=_first(variables, "ansible_password", "ansible_ssh_password", "ansible_ssh_pass"),
         passphrase=_first(variables, "ansible_private_key_passphrase", "ansible_ssh_private_key_passphrase"),
-        timeout=_seconds(timeout) if timeout else options.timeout,
     )
     if checked and checked.lower() in ("false", "no", "0", "off") and options.strict == "yes":
         options = replace(options, strict="new")

@@ -31,8 +31,10 @@ class Wire:
     a few bytes at a time.
     """
 
-    def __init__(self, sock: Any, on_close: Callable[[], None] | None = None) -> None:
-        self._sock, self._on_close = sock, on_close
+    def __init__(
+        self, sock: Any, on_close: Callable[[], None] | None = None, said: Callable[[], str] | None = None
+    ) -> None:
+        self._sock, self._on_close, self._said = sock, on_close, said or (lambda: "")
         self._buffer = b""
         self._greeting: bytes | None = None
         self._deadline: float | None = None
@@ -53,21 +55,29 @@ class Wire:
         Lost when it says nothing, closes, or speaks something else.
         """
         self._greeting = f"{version}\r\n".encode()
-        end = time.monotonic() + seconds
+        try:
+            self._greet(time.monotonic() + seconds)
+        except Lost as e:
+            if words := self._said():
+                raise Lost(e.failure.kind, f"{e.failure.detail}; ProxyCommand says: {words}", again=e.again) from None
+            raise
+
+    def _greet(self, end: float) -> None:
         seen = b""
         with _broken_is_lost():
-            self._sock.settimeout(seconds)
-            self._sock.sendall(self._greeting)
+            self._sock.settimeout(max(0.001, end - time.monotonic()))
+            with contextlib.suppress(BrokenPipeError):  # it may have said why, and gone
+                self._sock.sendall(self._greeting)
             while not _version_line(seen):
                 self._sock.settimeout(max(0.001, end - time.monotonic()))
                 data = self._sock.recv(CHUNK)
-                if not data:
-                    if seen:
-                        raise Lost(FailureKind.UNREADABLE, f"not an SSH server: it says {_show(seen)}")
-                    raise Lost(FailureKind.UNREACHABLE, "the server closes the connection at once", again=True)
                 seen += data
-                if len(seen) > GREETING_LIMIT and not _version_line(seen):
+                if seen.startswith(b"SSH-") and not data:
+                    raise Lost(FailureKind.UNREACHABLE, "the connection broke in the server's first line", again=True)
+                if (seen and not data) or (len(seen) > GREETING_LIMIT and not _version_line(seen)):
                     raise Lost(FailureKind.UNREADABLE, f"not an SSH server: it says {_show(seen)}")
+                if not data:
+                    raise Lost(FailureKind.UNREACHABLE, "the server closes the connection at once", again=True)
         self._buffer = seen
 
     def recv(self, size: int) -> bytes:
@@ -197,8 +207,9 @@ def _proxy(command: str) -> Wire:
             ["/bin/sh", "-c", f"exec {command}"],
             stdin=theirs.fileno(),
             stdout=theirs.fileno(),
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             start_new_session=True,
+            bufsize=0,
         )
     except OSError as e:
         ours.close()
@@ -206,7 +217,16 @@ def _proxy(command: str) -> Wire:
     finally:
         theirs.close()
 
+    assert process.stderr is not None  # noqa: S101 - a pipe
+    os.set_blocking(process.stderr.fileno(), False)
+
+    def said() -> str:
+        words = process.stderr.read(1000) if process.stderr else b""
+        return " ".join((words or b"").decode("utf-8", "replace").split())[-200:]
+
     def end() -> None:
+        if process.stderr:
+            process.stderr.close()
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGTERM)
         try:
@@ -216,7 +236,7 @@ def _proxy(command: str) -> Wire:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
-    return Wire(ours, end)
+    return Wire(ours, end, said)
 
 
 class _broken_is_lost(contextlib.AbstractContextManager[None]):  # noqa: N801 - reads as a phrase
