@@ -41,6 +41,8 @@ def clean(text: str, limit: int = LONGEST) -> str:
 
     Tabs and line feeds stay. What was cut off is counted: `… (+98000)`.
     """
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     rest = len(text) - limit
     if rest > 0:
         text = text[:limit]

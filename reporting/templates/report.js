@@ -28,7 +28,10 @@
     const field = form.elements, out = form.querySelector("output"), nothing = document.querySelector(".nothing");
     const texts = new Map();
     const text = (f) => {
-      if (!texts.has(f)) texts.set(f, (f.textContent + " " + f.closest(".group").querySelector("h3").textContent).toLowerCase());
+      if (!texts.has(f)) { // all but what hosts answered: a table of services names them all
+        const parts = [f.closest(".group").querySelector("h3"), ...f.querySelectorAll("summary, .body > :not(.evidence), .ev-q")];
+        texts.set(f, parts.map((part) => part.textContent).join(" ").toLowerCase());
+      }
       return texts.get(f);
     };
     const fits = (f, want) => {
