@@ -26,7 +26,8 @@ from checks.software import automatic_updates
 
 Rule = Literal[
     "root_cannot_log_in_over_ssh", "ssh_refuses_passwords", "ssh_refuses_empty_passwords",
-    "ssh_refuses_weak_algorithms", "no_account_has_an_empty_password", "only_root_has_uid_zero", "account_numbers_are_unique",
+    "ssh_refuses_weak_algorithms",
+    "no_account_has_an_empty_password", "only_root_has_uid_zero", "account_numbers_are_unique",
     "system_accounts_cannot_log_in", "password_files_are_protected", "sudo_rules_are_protected",
     "scheduled_tasks_are_protected", "system_files_are_not_world_writable", "packets_are_not_forwarded",
     "redirects_are_ignored", "source_routing_is_refused", "spoofed_addresses_are_dropped", "syn_cookies_are_on",

@@ -28,7 +28,7 @@ _CODES = {
 _ALIASES = {
     "router": "routers", "gateway": "routers", "dns-server": "domain-name-servers", "dns": "domain-name-servers",
     "dns-servers": "domain-name-servers", "ntp-server": "ntp-servers", "netmask": "subnet-mask",
-    "tftp-server": "tftp-server-name", "bootfile-name": "boot-file-name", "domain": "domain-name", "time-servers": "ntp-servers",
+    "tftp-server": "tftp-server-name", "bootfile-name": "boot-file-name", "domain": "domain-name",
 }  # fmt: skip
 
 
