@@ -8,8 +8,9 @@ A fault is data in `tests/faults/*.yml`, one file a subject, a mapping of names 
     reset: [HOST, …]                    hosts that go back to their golden state
     fails: ["check@target[subject]", …] findings that must turn to fail (globs; `[subject]` may be left out)
     unknown: […]                        findings that may turn unknown, not applicable, or fail along with it
+    keeps: […]                          findings that must not change, though `unknown` covers them
+    alone: true                         it cannot be made together with others
     settle: seconds                     how long the change needs to show everywhere (default 0)
-    args: [--set, …]                    more arguments for the audit that looks at it
 
 A fault without `fails` is missing evidence: its `unknown` findings must turn unknown.
 """
@@ -26,7 +27,7 @@ from audits import yamlfile
 from audits.errors import LabError
 
 CATALOGUE = Path(__file__).resolve().parents[2] / "tests" / "faults"
-_KEYS = {"what", "make", "undo", "reset", "fails", "unknown", "settle", "args", "optional"}
+_KEYS = {"what", "make", "undo", "reset", "fails", "unknown", "settle", "keeps", "alone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Fault:
     fails: tuple[str, ...]
     unknown: tuple[str, ...]
     settle: float
-    args: tuple[str, ...]
+    keeps: tuple[str, ...]
+    alone: bool
     where: str
 
     @property
@@ -74,7 +76,8 @@ def load(folder: Path = CATALOGUE) -> dict[str, Fault]:
                 tuple(raw.get("fails", ())),
                 tuple(raw.get("unknown", ())),
                 float(raw.get("settle", 0)),
-                tuple(raw.get("args", ())),
+                tuple(raw.get("keeps", ())),
+                bool(raw.get("alone", False)),
                 where,
             )
     return found

@@ -1,0 +1,120 @@
+"""Every fault of the catalogue turns exactly its findings, and nothing else changes.
+
+Faults on different hosts are made together and looked at with one audit (KEURING_FAULTS=single makes each alone). A
+change that no fault of the batch explains is a false alarm.
+"""
+
+import functools
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from audits.lab import faults
+from audits.lab.faults import Fault
+
+from .conftest import Audit, Ran
+
+TOGETHER = 1 if os.environ.get("KEURING_FAULTS") == "single" else 6
+SHARED = {"dc1"}  # faults in the directory are all made there, and do not touch each other
+
+
+def _overlap(one: Fault, other: Fault) -> bool:
+    hosts = (set(one.hosts) & set(other.hosts)) - SHARED
+    checks = {p.partition("@")[0] for p in (*one.fails, *one.unknown)} & {
+        p.partition("@")[0] for p in (*other.fails, *other.unknown)
+    }
+    wide = any("*" in p.partition("@")[0] for f in (one, other) for p in f.unknown) and one.hosts == other.hosts
+    return bool(hosts) or bool(checks) or wide
+
+
+@functools.cache
+def _batches() -> list[list[Fault]]:
+    batches: list[list[Fault]] = []
+    for fault in faults.load().values():
+        for batch in batches:
+            alone = fault.alone or any(f.alone for f in batch)
+            if len(batch) < TOGETHER and not alone and not any(_overlap(f, fault) for f in batch):
+                batch.append(fault)
+                break
+        else:
+            batches.append([fault])
+    return batches
+
+
+ORDER = [(number, fault) for number, batch in enumerate(_batches()) for fault in batch]
+
+
+class _Made:
+    """The batch whose faults are in the lab now."""
+
+    def __init__(self, audit: Audit) -> None:
+        self.audit, self.number = audit, -1
+        self.seen: Ran | None = None
+
+    def see(self, number: int) -> Ran:
+        """Make a batch (undoing the one before) and audit."""
+        if number != self.number or self.seen is None:
+            self.undo()
+            self.number = number
+            for fault in _batches()[number]:
+                faults.make(fault)
+            self.seen = self.audit()
+        return self.seen
+
+    def undo(self) -> None:
+        """Undo what is made."""
+        if self.number >= 0:
+            for fault in reversed(_batches()[self.number]):
+                faults.undo(fault)
+        self.number, self.seen = -1, None
+
+
+@pytest.fixture(scope="module")
+def made(audit: Audit, clean: Ran) -> Iterator[_Made]:
+    """Give the faults, made batch by batch."""
+    current = _Made(audit)
+    yield current
+    current.undo()
+    after = audit()
+    assert _changes(clean, after) == {}, "the lab is not as it was after all faults were undone"
+
+
+def _changes(before: Ran, after: Ran) -> dict[tuple[str, str, str, str], tuple[str | None, str | None]]:
+    old, new = before.verdicts, after.verdicts
+    return {k: (old.get(k), new.get(k)) for k in sorted(old.keys() | new.keys()) if old.get(k) != new.get(k)}
+
+
+def _is(pattern: str, key: tuple[str, str, str, str]) -> bool:
+    return faults.matches(pattern, {"check": key[0], "target": key[1], "subject": key[3]})
+
+
+def test_the_clean_lab_passes(clean: Ran) -> None:
+    bad = [
+        (f["check"], f["target"], f["subject"], f["observed"], f["failure"])
+        for f in clean.findings
+        if f["verdict"] not in ("pass", "manual")
+    ]
+    assert not bad
+    assert clean.code == 0, clean.err
+
+
+@pytest.mark.parametrize(("number", "fault"), ORDER, ids=[f.name for _, f in ORDER])
+def test_fault(number: int, fault: Fault, made: _Made, clean: Ran) -> None:
+    changes = _changes(clean, made.see(number))
+    for pattern in fault.fails:
+        turned = [k for k, (old, new) in changes.items() if _is(pattern, k) and new == "fail" and old != "fail"]
+        assert turned, f"missed: nothing like {pattern} turned to fail; changed: {changes}"
+    if not fault.fails:
+        unseen = [k for k, (_, new) in changes.items() if new == "unknown" and any(_is(p, k) for p in fault.unknown)]
+        assert unseen, f"nothing turned unknown; changed: {changes}"
+        mine = {k: v for k, v in changes.items() if any(_is(p, k) for p in fault.unknown)}
+        assert {new for _, new in mine.values()} == {"unknown"}, mine
+    kept = [k for k in changes if any(_is(p, k) for p in fault.keeps)]
+    assert not kept, f"changed, but should stand: {kept}"
+    explained = [p for f in _batches()[number] for p in (*f.fails, *f.unknown)]
+    strange = {k: v for k, v in changes.items() if not any(_is(p, k) for p in explained)}
+    assert not strange, f"false alarms: {strange}"
+    other_unknowns = [p for f in _batches()[number] for p in f.unknown]
+    wrong = {k: v for k, v in changes.items() if v[1] != "fail" and not any(_is(p, k) for p in other_unknowns)}
+    assert not wrong, f"changed, but not to fail: {wrong}"
