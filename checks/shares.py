@@ -23,7 +23,7 @@ from checks.core import (
     passed,
 )
 from checks.facts.principals import Principals
-from checks.facts.shares import FileRights, Negotiated, Shares
+from checks.facts.shares import FileRights, ListedShares, Negotiated, Shares
 from checks.facts.shares import Share as Found
 from checks.formats import file_rights
 from checks.formats import security_descriptor as sd
@@ -95,7 +95,7 @@ class SmbServer(Expectation):
 _ABSENT = not_applicable("missing")
 
 
-def _exists(shares: Shares, rights: FileRights | Failure, name: str) -> tuple[bool, bool]:
+def _exists(shares: ListedShares, rights: FileRights | Failure, name: str) -> tuple[bool, bool]:
     """Tell whether a share is listed, and whether it is there: one that is not listed may still answer."""
     listed = name.casefold() in shares.all
     if listed:
@@ -106,14 +106,14 @@ def _exists(shares: Shares, rights: FileRights | Failure, name: str) -> tuple[bo
 
 
 @check
-def share_exists(shares: Shares, rights: FileRights | Failure, want: Share) -> Outcome:
+def share_exists(shares: ListedShares, rights: FileRights | Failure, want: Share) -> Outcome:
     """Whether the share is there: in the server's list, or else because it answers by its name."""
     _, there = _exists(shares, rights, want.name)
     return expect({"exists": there}, equals={"exists": want.exists})
 
 
 @check("hidden")
-def share_visibility_is_right(shares: Shares, rights: FileRights | Failure, want: Share) -> Outcome:
+def share_visibility_is_right(shares: ListedShares, rights: FileRights | Failure, want: Share) -> Outcome:
     """Whether the share is hidden: its name ends in $, or the server leaves it out of its list."""
     listed, there = _exists(shares, rights, want.name)
     if not there:

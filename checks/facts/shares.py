@@ -38,11 +38,18 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Shares(Fact):
-    """All shares by their name in lower case."""
+    """All shares by their name in lower case. A hidden one that is asked about is asked for by name."""
 
     question = SmbShares()
 
     all: dict[str, Share]
+
+    @classmethod
+    def ask(cls, want: Any) -> SmbShares:
+        """Ask for the list; besides for a share that the server may leave out of it."""
+        name, _ = want.place
+        hidden = name.endswith("$") or getattr(want, "hidden", None)
+        return SmbShares(also=(name,)) if hidden else cls.question
 
     @classmethod
     def read(cls, answer: list[dict[str, Any]]) -> Self:
@@ -53,6 +60,16 @@ class Shares(Fact):
     def of_domain_controller(self) -> bool:
         """Whether this is a domain controller, whose built-in groups are the domain's (SYSVOL and NETLOGON)."""
         return "sysvol" in self.all and "netlogon" in self.all
+
+
+@dataclass(frozen=True, slots=True)
+class ListedShares(Shares):
+    """Only what the server shows when it is asked for its shares, as a computer's list of shares has it."""
+
+    @classmethod
+    def ask(cls, want: Any) -> SmbShares:  # noqa: ARG003 - the same list for all
+        """Ask for the list alone."""
+        return cls.question
 
 
 def _share(row: dict[str, Any]) -> Share:

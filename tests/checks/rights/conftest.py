@@ -18,10 +18,10 @@ from checks import access, group_policy, policy_planning, policy_settings, share
 from checks.core import CHECKS, KINDS, Scope, Severity
 from checks.facts.directory_accounts import Accounts
 from checks.facts.group_policy import Containers, Policies, PolicyFiles, WmiFilters
-from checks.facts.shares import Negotiated, Shares
+from checks.facts.shares import Negotiated
 from checks.formats import sddl, sid
 from checks.formats import security_descriptor as sd
-from checks.questions import Failure, FailureKind, Question, SmbSecurity
+from checks.questions import Failure, FailureKind, Question, SmbSecurity, SmbShares
 
 MODULES = (
     access,
@@ -86,6 +86,7 @@ class World:
         self.computers: list[dict[str, Any]] = []
         self.others: list[dict[str, Any]] = []
         self.shares: list[dict[str, Any]] = []
+        self.unlisted: list[dict[str, Any]] = []
         self.folders: dict[tuple[str, str], str | None] = {}
         self.negotiated: dict[str, Any] = {
             "dialect": "3.1.1", "signing_required": True, "encryption": True, "smb1": False
@@ -207,13 +208,14 @@ class World:
         )
         if isinstance(question, SmbSecurity):
             return self.folders.get((question.share, question.path))
+        if isinstance(question, SmbShares):
+            return self.shares + [s for s in self.unlisted if s["name"] in question.also]
         answers: dict[Question, Any] = {
             Policies.question: self.policies.get(server),
             Containers.question[0]: self.units,
             Containers.question[1]: self.sites,
             WmiFilters.question: self.filters,
             PolicyFiles.question: self.files.get(server),
-            Shares.question: self.shares,
             Negotiated.question: self.negotiated,
             **tables,
         }

@@ -9,8 +9,7 @@ import pytest
 
 from checks.core import FailureKind
 from checks.facts.directory_accounts import GROUPS
-from checks.facts.shares import Shares
-from checks.questions import SmbSecurity
+from checks.questions import SmbSecurity, SmbShares
 
 DOC, STUD, INF1 = (f"S-1-5-21-1-2-3-{rid}" for rid in (1105, 1106, 1107))
 LOCAL = "S-1-5-21-9-9-9-1001"
@@ -191,7 +190,7 @@ def test_what_is_not_there_fails_and_what_cannot_be_seen_is_unknown(world: Any) 
     world.folder("dicht", DROP_BOX)
     (found,) = world.judge("access", share="dicht", who="piet", cannot=["read"])
     assert (found.verdict, found.failure.kind) == ("unknown", FailureKind.DENIED)
-    for question in (GROUPS, Shares.question, SmbSecurity):
+    for question in (GROUPS, SmbShares(), SmbSecurity):
         world.failures = {question: FailureKind.DENIED}
         found = world.judge("access", share="examens", who="jan", can=["read"], cannot=["write"])
         assert [str(f.verdict) for f in found] == ["unknown", "unknown"]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from checks.core import FailureKind
-from checks.facts.shares import Negotiated, Shares
-from checks.questions import SmbSecurity
+from checks.facts.shares import Negotiated
+from checks.questions import SmbSecurity, SmbShares
 
 DOC, STUD = "S-1-5-21-1-2-3-1105", "S-1-5-21-1-2-3-1106"
 RIGHTS = f"O:BAG:DUD:P(A;OICI;FA;;;BA)(A;OICI;0x1301bf;;;{DOC})(A;;0x1200a9;;;{STUD})(A;OICIIO;FA;;;CO)"
@@ -105,7 +105,7 @@ def test_rights_on_files_that_cannot_be_read_are_unknown(world: Any, check: str)
 
 @pytest.mark.parametrize("check", LIST)
 def test_a_list_that_cannot_be_read_is_unknown(world: Any, check: str) -> None:
-    world.failures[Shares.question] = FailureKind.DENIED
+    world.failures[SmbShares] = FailureKind.DENIED
     (found,) = world.judge("shares", check, name="Docenten", **LIST[check])
     assert (found.verdict, found.failure.kind) == ("unknown", FailureKind.DENIED)
 
@@ -116,6 +116,12 @@ def test_a_share_that_is_not_listed_but_answers_is_there_and_hidden(world: Any) 
     assert world.verdicts("shares", "share_exists", name="Stil", exists=False) == ["fail"]
     assert world.verdicts("shares", "share_visibility_is_right", name="Stil", hidden=True) == ["pass"]
     assert world.verdicts("shares", "share_permissions_are_right", name="Stil", share_acl={}) == ["unknown"]
+    world.share("Stil")
+    world.unlisted.append(world.shares.pop())  # it is only told when it is asked for by name
+    given = {"name": "Stil", "hidden": True, "share_acl": {"Everyone": "full"}}
+    assert world.verdicts("shares", "share_permissions_are_right", **given) == ["pass"]
+    assert world.verdicts("shares", "share_visibility_is_right", **given) == ["pass"]
+    assert world.verdicts("shares", "share_visibility_is_right", **(given | {"hidden": False})) == ["fail"]
     world.failures[SmbSecurity] = FailureKind.DENIED
     assert world.verdicts("shares", "share_exists", name="Stil", exists=False) == ["unknown"]
     assert world.verdicts("shares", "share_exists", name="Docenten") == ["pass"]
