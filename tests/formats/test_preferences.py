@@ -65,6 +65,30 @@ def test_passwords_are_told_and_never_kept(encoding: str) -> None:
     assert found.items[2].members == ({"name": r"SCHOOL\G_ICT", "action": "ADD", "sid": "S-1-5-21-1-2-3-1110"},)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "utf-16"])
+def test_passwords_can_be_blotted_out(encoding: str) -> None:
+    raw = (
+        GROUPS.replace('encoding="utf-8"', "")
+        .replace('cpassword="j1', "CPassword = 'j1")
+        .replace('dhw"', "dhw'")
+        .encode(encoding)
+    )
+    found = preferences.without_passwords(raw)
+    assert "j1Uyj3Vx8" not in found.decode(encoding)
+    assert "CPassword = '***'" in found.decode(encoding)
+    assert 'cpassword=""' in found.decode(encoding)
+    assert preferences.without_passwords(found) == found
+    if encoding in ("utf-8", "utf-16"):
+        assert preferences.parse(preferences.without_passwords(GROUPS.replace("utf-8", encoding).encode(encoding))) == (
+            preferences.parse(GROUPS.encode())
+        )
+
+
+@given(st.binary(max_size=200))
+def test_nothing_but_passwords_is_blotted_out(raw: bytes) -> None:
+    assert b"cpassword" in raw or b"c\0p" in raw or preferences.without_passwords(raw) == raw
+
+
 def test_a_password_is_found_wherever_it_stands() -> None:
     found = preferences.parse(
         b'<DataSources cpassword=" x "><Other cpassword="y"/><A><B name="n" cpassword="z"/></A></DataSources>'
