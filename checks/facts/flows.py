@@ -28,9 +28,14 @@ knock() {{
   case $tool in
     bash) said=$(timeout "$seconds" bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$to" "$1" 2>&1 </dev/null);;
     python3) said=$(python3 -c {python} "$to" "$1" "$seconds" 2>&1 </dev/null);;
-    nc) said=$(nc -v -z -w "$seconds" "$to" "$1" 2>&1 </dev/null);;
+    nc) said=$(nc -v -z -w "$seconds" "$to" "$1" 2>&1 >/dev/null </dev/null);;
   esac
-  echo "$1 $?" $said
+  status=$?
+  case $said in *sage:*)  # the nc of busybox knows no -z: when it must be stopped, it was connected
+    said=$(timeout "$((seconds + 3))" nc -w "$seconds" "$to" "$1" 2>&1 >/dev/null </dev/null)
+    status=$?; case $status in 124|143) status=0;; esac;;
+  esac
+  echo "$1 $status" $said
 }}
 there() {{ command -v "$1" >/dev/null 2>&1; }}
 if there bash && there timeout; then tool=bash; elif there python3; then tool=python3; else tool=nc; fi
@@ -126,14 +131,17 @@ class Paths(Fact):
 def _state(status: int, said: str) -> State:
     """Judge by the exit status and the tool's words. 124 and 143 are those of a `timeout` that ran out."""
     words = said.lower()
+    if "usage:" in words or re.search(r"sh: .*not found", words):
+        raise Unreadable(said[:200], FailureKind.NOT_INSTALLED)
     if "refused" in words or "reset by peer" in words:
         return "refused"
     if re.search(
-        r"name or service|name resolution|no address|bad address|not known|could not resolve|getaddrinfo", words
+        r"name or service|name resolution|no address|bad address|not known|unknown host|could not resolve|getaddrinfo",
+        words,
     ):
         raise Unreadable(said[:200], FailureKind.NAME_NOT_FOUND)
     if re.search(
-        r"timed out|timeout|no route|unreachable|prohibited|not permitted|permission denied|host is down", words
+        r"timed out|ncat: timeout|no route|unreachable|prohibited|not permitted|permission denied|host is down", words
     ):
         return "filtered"
     if status == 0:

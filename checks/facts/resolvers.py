@@ -304,8 +304,9 @@ class Resolved(Fact):
         if self.found:
             return self.found
         if self.reply is not None and self.reply.rcode in NOTHING:
-            # by its own way it found nothing, whatever the name server says: that is how the host resolves
-            return () if self.found is not None else self._of_type(type_)
+            # By its own way it found nothing, whatever the name server says: that is how the host resolves. But a host
+            # without IPv6 leaves AAAA records out (AI_ADDRCONFIG), which says nothing of the name.
+            return () if self.found is not None and type_ != "AAAA" else self._of_type(type_)
         if self.reply is not None:
             raise Unreadable(f"its name server answers {self.reply.rcode}")
         if self.toolless:
