@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from checks.core import Expectation, Outcome, Scope, check, expect, failed, kind, not_applicable, passed
-from checks.facts.directory_accounts import ADMINISTRATOR, GUEST, KRBTGT, Account, Accounts
+from checks.facts.directory_accounts import Account, Accounts
 from checks.formats import filetime
 from checks.people import is_in_unit
 
@@ -13,7 +13,6 @@ MISSING = not_applicable("missing")
 """What is said of a property when the computer's account itself is not there: that is another finding."""
 _SHOWN = 100  # names of a list in a finding
 _LATE_DAYS = 14  # lastLogonTimestamp may be this late by design
-_NOT_PEOPLE = (ADMINISTRATOR, GUEST, KRBTGT)
 
 
 @kind("computers", Scope.DOMAIN)
@@ -141,7 +140,8 @@ def computer_is_in_groups(accounts: Accounts, want: Computer) -> Outcome:
     )
 
 
-def _unused(accounts: Accounts, candidates: Iterable[Account], days: int, want: Stale) -> Outcome:
+def unused(accounts: Accounts, candidates: Iterable[Account], days: int, want: Stale) -> Outcome:
+    """Pass when every enabled account among these was used within these days; else name the oldest."""
     allowed = {a for name in want.allowed if (a := accounts.find(name) or accounts.computer(name))}
     found = {a: seen for a in candidates if a.enabled and a not in allowed
              and (accounts.now - (seen := last_seen(a))) > days * filetime.DAY}  # fmt: skip
@@ -153,11 +153,4 @@ def _unused(accounts: Accounts, candidates: Iterable[Account], days: int, want: 
 @check("computers_days")
 def computers_are_in_use(accounts: Accounts, want: Stale) -> Outcome:
     """Whether every enabled computer account showed itself within these days."""
-    return _unused(accounts, accounts.computers.values(), want.computers_days or 0, want)
-
-
-@check("users_days")
-def users_are_in_use(accounts: Accounts, want: Stale) -> Outcome:
-    """Whether every enabled user logged on within these days; the system's own accounts do not count."""
-    people = (u for u in accounts.users.values() if u.rid not in _NOT_PEOPLE)
-    return _unused(accounts, people, want.users_days or 0, want)
+    return unused(accounts, accounts.computers.values(), want.computers_days or 0, want)

@@ -6,11 +6,14 @@ import re
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from checks.computers import Stale, unused
 from checks.core import Outcome, check, expect, failed, passed
 from checks.facts.directory import DomainObject
 from checks.facts.directory_accounts import (
+    ADMINISTRATOR,
     DES_ONLY,
     GUEST,
+    KRBTGT,
     NEVER_EXPIRES,
     NO_PASSWORD_NEEDED,
     NO_PREAUTHENTICATION,
@@ -43,6 +46,7 @@ _ENDED: Mapping[str, str] = MappingProxyType(
         "windows server 2025": "20341010",
     }
 )  # fmt: skip
+_NOT_PEOPLE = (ADMINISTRATOR, GUEST, KRBTGT)
 _LONGER = ("ltsc", "ltsb", "iot")
 
 
@@ -229,3 +233,10 @@ def local_administrators_have_own_passwords(accounts: Accounts, want: Health) ->
 def only_admins_join_computers(domain: DomainObject, want: Health) -> Outcome:
     """Whether ordinary users may join no more computers than this (ms-DS-MachineAccountQuota)."""
     return expect(domain.quota, at_most=want.machine_account_quota)
+
+
+@check("users_days")
+def users_are_in_use(accounts: Accounts, want: Stale) -> Outcome:
+    """Whether every enabled user logged on within these days; the system's own accounts do not count."""
+    people = (u for u in accounts.users.values() if u.rid not in _NOT_PEOPLE)
+    return unused(accounts, people, want.users_days or 0, want)

@@ -187,7 +187,7 @@ FAULTS: dict[str, list[tuple[str, Fault]]] = {
     "computers.computers_are_in_use": [
         ("", lambda d: d.change("FILES1$", pwdLastSet=ago(70), lastLogonTimestamp=ago(61)))
     ],
-    "computers.users_are_in_use": [
+    "hygiene.users_are_in_use": [
         ("", lambda d: d.change("sara", lastLogonTimestamp=ago(61))),
         ("", lambda d: d.change("sara", lastLogonTimestamp=None)),
     ],
