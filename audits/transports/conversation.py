@@ -202,13 +202,14 @@ class Conversation:
             return question, self._watch.failure(FailureKind.TOO_LARGE, detail)
         if not frame.status.isdecimal():
             raise Garbled("a status that is no number")
-        stderr = frame.stderr.decode("utf-8", "replace")
+        stdout, stderr = (stream.decode("utf-8", "replace") for stream in (frame.stdout, frame.stderr))
         status = int(frame.status)
         if question.root and status == 1 and _NOT_THERE.search(stderr):
             status = 127  # as a shell says it
-        return question, self._watch.answer(
-            {"status": status, "stdout": frame.stdout.decode("utf-8", "replace"), "stderr": stderr}
-        )
+        if question.root and (password := self._become.password):
+            # where sudo asks for none after all, a command that reads stdin would show it
+            stdout, stderr = (text.replace(password, "[redacted]") for text in (stdout, stderr))
+        return question, self._watch.answer({"status": status, "stdout": stdout, "stderr": stderr})
 
 
 _NOT_THERE = re.compile(r"^sudo(?:-rs)?: .*command not found", re.MULTILINE)
@@ -239,6 +240,8 @@ def _refusal(frame: Frame, become: Become) -> Failure | None:
         return None
     if _PASSWORD_REFUSED.search(stderr) and become.password is not None:
         advice = "ansible_become_password is not this account's password"
+    elif "tty" in said[0]:
+        advice = "lift requiretty for this account in sudoers"
     elif become.password is None:
         advice = "allow the command in sudoers with NOPASSWD (keuring privileges prints the lines)"
     else:

@@ -5,7 +5,6 @@ Variables are those of Ansible's ssh connection plugin; options are those of ssh
 
 from __future__ import annotations
 
-import getopt
 import getpass
 import re
 import shlex
@@ -245,6 +244,8 @@ def _destination(word: str) -> tuple[str, str, int]:
 
 def _arguments(variables: Mapping[str, Any]) -> dict[str, str]:
     """Read the ssh arguments of the inventory: option names in lower case; the first value of each counts."""
+    import getopt  # noqa: PLC0415 - with gettext and locale in tow, for few inventories
+
     said: dict[str, str] = {}
     for name in ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args"):
         text = str(variables.get(name) or "")

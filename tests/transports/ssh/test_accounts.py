@@ -122,6 +122,12 @@ def test_sudo_with_a_password_never_shows_it(start_sshd: StartSshd, fake_sudo: F
         assert all(PASSWORD not in line or line.startswith("P=") for line in lines)  # `set` shows the shell's own
 
 
+def test_a_password_that_sudo_did_not_want_is_not_shown_either(start_sshd: StartSshd, fake_sudo: FakeSudo) -> None:
+    become = {"ansible_become_exe": fake_sudo.mode("allow"), "ansible_become_password": PASSWORD}
+    (got,) = start_sshd(as_nobody()).ask(Shell("cat", root=True), **become)
+    assert got.value["stdout"] == "[redacted]\n"
+
+
 def test_a_long_script_and_a_password_share_stdin(start_sshd: StartSshd, fake_sudo: FakeSudo) -> None:
     become = {"ansible_become_exe": fake_sudo.mode("password"), "ansible_become_password": PASSWORD}
     long = [Shell(f"echo {i} # {'x' * 3000}") for i in range(60)]
