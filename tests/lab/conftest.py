@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def lab() -> None:
     """See that the lab is up; without root, or when it is down outside CI, the test skips and says so."""
     why = "the lab needs root" if os.geteuid() else ""
-    if not why and not paths.load_state().get("hosts"):
+    if not why and not paths.load_state().get("up"):
         why = "the lab is down: keuring lab up"
     if why and os.environ.get("CI"):
         pytest.fail(why)
