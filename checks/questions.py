@@ -105,9 +105,12 @@ class SmbShares(Question):
 
     Answer: a list of `{"name", "type": int, "remark", "path": str|null, "descriptor": base64|null,
     "error": int|null}`; descriptor null with error 0 means that the share has none; error 5 that it may not be read.
+    `also`: names to ask for one by one when the list lacks them: Samba does not list what is not browseable.
     """
 
     transport = "smb"
+
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ class _Reader:
         self._files.allow()
         try:
             if isinstance(question, SmbShares):
-                return self._shares()
+                return self._shares(question)
             if isinstance(question, SmbRead):
                 return self._read(question)
             if isinstance(question, SmbTree):
@@ -129,7 +129,7 @@ class _Reader:
     def _path(self, path: str) -> str:
         return path.replace("{domain}", self._domain).replace("/", "\\").strip("\\")
 
-    def _shares(self) -> JSON:
+    def _shares(self, question: SmbShares) -> JSON:
         return [
             {
                 "name": share.name,
@@ -139,7 +139,7 @@ class _Reader:
                 "descriptor": None if share.descriptor is None else base64.b64encode(share.descriptor).decode(),
                 "error": share.error,
             }
-            for share in self._files.shares()
+            for share in self._files.shares(question.also)
         ]
 
     def _read(self, question: SmbRead) -> JSON:

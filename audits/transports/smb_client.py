@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import collections
 import contextlib
-import dataclasses
+import functools
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -47,9 +47,10 @@ _ONE_CREDIT = 64 * KIB
 _LARGE_READ = 1 * MIB
 _WINDOW = 16  # compound requests under way
 _ENTRY = struct.Struct("<II32xQ8xII")  # FileDirectoryInformation (MS-FSCC 2.4.10)
-_MOST_SHARES = 5_000
 _Message = tuple[Any, Callable[[Any], Any]]  # and what reads its answer
-T, R, S = TypeVar("T"), TypeVar("R"), TypeVar("S")
+T = TypeVar("T")
+R = TypeVar("R")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class _Compound:
     """A compound request under way: `readers` wait for its answers in order, the last one for that to its closing."""
 
     opened: Open
-    readers: list[Callable[[], Any]]
+    readers: Sequence[Callable[[], Any]]
     close_again: Callable[[], Any]
 
     def result(self, index: int) -> Any:
@@ -149,8 +150,8 @@ class FileServer:
         return known
 
     def _connect_tree(self, share: str) -> TreeConnect | Trouble | None:
-        tree = TreeConnect(self._session, rf"\\{self._hostname}\{share}")
         try:
+            tree = TreeConnect(self._session, rf"\\{self._hostname}\{share}")
             tree.connect()
         except SMBResponseException as error:
             if error.status in MISSING:
@@ -280,8 +281,8 @@ class FileServer:
         descriptor: bytes = answer["buffer"].get_value()
         return descriptor
 
-    def shares(self) -> list[srvsvc.Share]:
-        """List the shares with their descriptors, as far as the server shows them. Raises Trouble."""
+    def shares(self, also: tuple[str, ...] = ()) -> list[srvsvc.Share]:
+        """List the shares with their descriptors, as far as the server shows them, and `also` these. Raises Trouble."""
         tree = self.tree("IPC$")
         if tree is None:
             raise Trouble(FailureKind.UNREADABLE, "the server has no IPC$")
@@ -289,7 +290,7 @@ class FileServer:
         self._created(opened, _READ_WRITE, CreateOptions.FILE_NON_DIRECTORY_FILE)
         try:
             pipe = srvsvc.Pipe(lambda data: self._transceive(tree, opened, data), lambda: opened.read(0, _ONE_CREDIT))
-            return self._shares(pipe)
+            return srvsvc.all_shares(pipe, self._hostname, also, self._in_time)
         except srvsvc.RpcFault as fault:
             kind = FailureKind.DENIED if fault.status == srvsvc.ACCESS_DENIED else FailureKind.UNREADABLE
             raise Trouble(kind, f"listing shares: {fault}") from fault
@@ -297,27 +298,6 @@ class FileServer:
             raise Trouble(FailureKind.UNREADABLE, f"listing shares: {error}", lost=True) from error
         finally:
             opened.close()
-
-    def _shares(self, pipe: srvsvc.Pipe) -> list[srvsvc.Share]:
-        """All with one call where that is allowed; Windows allows it to administrators only, so else one by one."""
-        shares, code = srvsvc.enumerate_shares(pipe, self._hostname, 502)
-        if code == 0:
-            if any(share.descriptor for share in shares):
-                return shares
-            # not one has a descriptor: this is how Samba up to 4.17 says that it may not read its own table
-            return [dataclasses.replace(share, error=srvsvc.ACCESS_DENIED) for share in shares]
-        shares, code = srvsvc.enumerate_shares(pipe, self._hostname, 1)
-        if code:
-            kind = FailureKind.DENIED if code == srvsvc.ACCESS_DENIED else FailureKind.UNREADABLE
-            raise Trouble(kind, f"listing shares: Win32 error {code}")
-        if len(shares) > _MOST_SHARES:
-            raise Trouble(FailureKind.TOO_LARGE, f"{len(shares)} shares")
-        whole: list[srvsvc.Share] = []
-        for share in shares:
-            self._in_time()
-            more, code = srvsvc.get_share(pipe, self._hostname, share.name)
-            whole.append(more or srvsvc.Share(share.name, share.type, share.remark, error=code or srvsvc.ACCESS_DENIED))
-        return whole
 
     def _transceive(self, tree: TreeConnect, opened: Open, data: bytes) -> bytes:
         request = SMB2IOCTLRequest()
@@ -348,7 +328,7 @@ class FileServer:
         sent = self.connection.send_compound(
             [message for message, _ in several], self._session.session_id, tree.tree_connect_id, related=True
         )
-        readers = [lambda r=reader, s=one: r(s) for (_, reader), one in zip(several, sent, strict=True)]
+        readers = [functools.partial(read, one) for (_, read), one in zip(several, sent, strict=True)]
         return _Compound(opened, readers, lambda: self._once(tree, opened.close(send=False)))
 
     @staticmethod
@@ -375,10 +355,9 @@ class FileServer:
 
 
 def _create(opened: Open, access: int, options: int) -> _Message:
-    """Make the message that opens what exists."""
-    message: _Message = opened.create(
-        ImpersonationLevel.Impersonation, access, 0, _ANYONE, CreateDisposition.FILE_OPEN, options, send=False
-    )
+    """Make the message that opens what exists, and never makes it."""
+    how = (ImpersonationLevel.Impersonation, access, 0, _ANYONE, CreateDisposition.FILE_OPEN, options)
+    message: _Message = opened.create(*how, send=False)
     return message
 
 

@@ -23,15 +23,16 @@ def walk(files: FileServer, tree: TreeConnect, top: str, question: SmbTree, limi
     """
     found: Found = {}
     wanted: list[tuple[str, int]] = []
-    level: list[str] | None = [""]
+    level = [""]
     for _ in range(limits.depth):
-        level = _list(files, tree, top, level, question, (found, wanted))
-        if not level:
+        below = _list(files, tree, top, level, question, (found, wanted))
+        if below is None:
+            return None
+        if not below:
             break
+        level = below
     else:
         raise Trouble(FailureKind.TOO_LARGE, f"directories deeper than {limits.depth}")
-    if level is None:
-        return None
     if sum(size for _, size in wanted) > limits.content:
         raise Trouble(FailureKind.TOO_LARGE, f"files of more than {limits.content} bytes together")
     contents = files.read_many(tree, [(_join(top, name), size) for name, size in wanted], question.limit)

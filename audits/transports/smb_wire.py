@@ -24,7 +24,7 @@ _LARGEST = 16 * MIB + 64 * 1024  # bytes of one packet; 16 MiB less one is what 
 _UNSOLICITED = 0xFFFFFFFFFFFFFFFF
 
 
-class _Wire(Tcp):
+class _Wire(Tcp):  # type: ignore[misc]  # the library is not typed
     """The library's transport over a socket that is connected already."""
 
     def __init__(self, sock: socket.socket, server: str, port: int) -> None:
@@ -44,7 +44,7 @@ class _Wire(Tcp):
         return packet
 
 
-class BoundedConnection(Connection):
+class BoundedConnection(Connection):  # type: ignore[misc]  # the library is not typed
     """A connection over `sock` that waits at most `silence` seconds for an answer."""
 
     def __init__(self, sock: socket.socket, server: str, port: int, silence: float) -> None:

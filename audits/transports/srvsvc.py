@@ -6,14 +6,16 @@ chapters 12 and 14, little-endian NDR). The server may send anything: every read
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from checks.questions import MIB
 
 ACCESS_DENIED = 5  # Win32
+_NO_SUCH_SHARE = {2310, 123, 2}  # NERR_NetNameNotFound of Windows, ERROR_INVALID_NAME of Samba, ERROR_FILE_NOT_FOUND
 _SRVSVC = uuid.UUID("4b324fc8-1670-01d3-1278-5a47bf6ee188")
 _NDR = uuid.UUID("8a885d04-1ceb-11c9-9fe8-08002b104860")
 _REQUEST, _RESPONSE, _FAULT, _BIND, _BIND_ACK, _BIND_NAK = 0, 2, 3, 11, 12, 13
@@ -22,6 +24,7 @@ _FRAGMENT = 4280  # bytes, as Windows and Samba have it
 _HEADER = struct.Struct("<BBBBIHHI")
 _MOST = 16 * MIB  # of one answer
 _MOST_FRAGMENTS = 20_000
+_MOST_SHARES = 5_000
 _ENUM, _GET_INFO = 15, 16
 _UNLIMITED = 0xFFFFFFFF
 
@@ -152,9 +155,43 @@ def enumerate_shares(pipe: Pipe, server: str, level: int) -> tuple[list[Share], 
     return read_enumeration(pipe.call(_ENUM, stub), level)
 
 
-def get_share(pipe: Pipe, server: str, name: str) -> tuple[Share | None, int]:
-    """Call NetrShareGetInfo at level 502: the share, and the Win32 code. Raises BadRpc and RpcFault."""
-    return read_info(pipe.call(_GET_INFO, _server(server) + _string(name) + struct.pack("<I", 502)))
+def get_share(pipe: Pipe, server: str, name: str, level: int = 502) -> tuple[Share | None, int]:
+    """Call NetrShareGetInfo at level 1 or 502: the share, and the Win32 code. Raises BadRpc and RpcFault."""
+    return read_info(pipe.call(_GET_INFO, _server(server) + _string(name) + struct.pack("<I", level)), level)
+
+
+def all_shares(pipe: Pipe, server: str, also: Iterable[str], in_time: Callable[[], object]) -> list[Share]:
+    """List the shares with their descriptors, and `also` these when they are not in the list.
+
+    One call gives all where that is allowed; Windows allows it to administrators only, so else they are asked for one
+    by one. `in_time` is called before each and may raise. Raises BadRpc, and RpcFault when there is no list.
+    """
+    shares, code = enumerate_shares(pipe, server, 502)
+    if code == 0 and not any(share.descriptor for share in shares):
+        # not one has a descriptor: this is how Samba up to 4.17 says that it may not read its own table
+        shares = [dataclasses.replace(share, error=ACCESS_DENIED) for share in shares]
+    if code:
+        shares, code = enumerate_shares(pipe, server, 1)
+        if code:
+            raise RpcFault(code)
+        if len(shares) > _MOST_SHARES:
+            raise BadRpc(f"{len(shares)} shares")
+        shares = [one for share in shares for one in _one_share(pipe, server, share.name, in_time)]
+    listed = {share.name.casefold() for share in shares}
+    more = [name for name in also if name.casefold() not in listed]
+    return shares + [one for name in more for one in _one_share(pipe, server, name, in_time)]
+
+
+def _one_share(pipe: Pipe, server: str, name: str, in_time: Callable[[], object]) -> list[Share]:
+    """Ask for one share: it, or none. Its existence shows at level 1 when level 502 is not for us."""
+    in_time()
+    share, code = get_share(pipe, server, name)
+    if code == ACCESS_DENIED:
+        share, code = get_share(pipe, server, name, 1)
+        share = share and dataclasses.replace(share, error=ACCESS_DENIED)
+    if code in _NO_SUCH_SHARE:
+        return []
+    return [share or Share(name, 0, "", error=code or ACCESS_DENIED)]
 
 
 def read_enumeration(stub: bytes, level: int) -> tuple[list[Share], int]:
@@ -177,11 +214,12 @@ def read_enumeration(stub: bytes, level: int) -> tuple[list[Share], int]:
     return shares, reader.u32()
 
 
-def read_info(stub: bytes) -> tuple[Share | None, int]:
-    """Read the response of NetrShareGetInfo at level 502. Raises BadRpc."""
+def read_info(stub: bytes, level: int = 502) -> tuple[Share | None, int]:
+    """Read the response of NetrShareGetInfo at level 1 or 502. Raises BadRpc."""
     reader = Ndr(stub)
-    reader.u32()
-    share = _share(reader, [reader.u32() for _ in range(10)]) if reader.u32() else None
+    if reader.u32() != level:
+        raise BadRpc("another level than asked")
+    share = _share(reader, [reader.u32() for _ in range(3 if level == 1 else 10)]) if reader.u32() else None
     return share, reader.u32()
 
 

@@ -205,6 +205,9 @@ def test_shares(smbd: Any, aim: Make, transport: Make) -> None:
     (answer,) = ask(transport(), aim(smbd.port), SmbShares())
     shares = {share["name"]: share for share in value(answer)}
     assert {share["error"] for share in shares.values()} == {0}
+    (more,) = ask(transport(), aim(smbd.port), SmbShares(also=("Verborgen$", "nope", "DOCS")))
+    hidden = [share for share in value(more) if share["name"] not in shares]
+    assert [(share["name"], share["error"], bool(share["descriptor"])) for share in hidden] == [("verborgen$", 0, True)]
     administrators = bytes.fromhex("01020000000000052000000020020000")
     assert administrators in base64.b64decode(shares["besloten"]["descriptor"])
     assert administrators not in base64.b64decode(shares["docs"]["descriptor"])

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audits.transports import srvsvc
-from audits.transports.smb_client import FileServer
 from audits.transports.srvsvc import BadRpc, Pipe, RpcFault, Share
 
 
@@ -136,6 +135,7 @@ class Server:
         return Pipe(self.transceive, self.more)
 
 
+INFO_1 = 16 * 1000 + 1
 ENUM_1 = 15 * 1000 + 1
 ENUM_502 = 15 * 1000 + 502
 INFO_502 = 16 * 1000 + 502
@@ -151,25 +151,72 @@ def test_fragments(fragment: int, read: int) -> None:
     assert [(s.name, s.type, s.remark) for s in shares] == many
 
 
-class Files(FileServer):
-    """The part of a session that lists shares."""
+def every(server: Server, *also: str) -> list[Share]:
+    return srvsvc.all_shares(server.pipe(), "files1", also, lambda: None)
 
-    def __init__(self) -> None:
-        self._hostname = "files1"
 
-    def _in_time(self) -> None:
-        pass
+LEVEL_1 = level1(("a", 0, "x"), ("b$", 0, ""))
 
 
 def test_windows_shows_descriptors_to_administrators_only() -> None:
-    server = Server({ENUM_502: DENIED_ENUM, ENUM_1: level1(("a", 0, "x"), ("b$", 0, "")), INFO_502: DENIED_INFO})
-    assert Files()._shares(server.pipe()) == [Share("a", 0, "x", error=5), Share("b$", 0, "", error=5)]
-    assert [operation for operation, _ in server.calls] == [15, 15, 16, 16]
+    server = Server({ENUM_502: DENIED_ENUM, ENUM_1: LEVEL_1, INFO_502: DENIED_INFO, INFO_1: info1("a")})
+    assert every(server) == [Share("a", 0, "", error=5), Share("a", 0, "", error=5)]
+    assert [operation for operation, _ in server.calls] == [15, 15, 16, 16, 16, 16]
 
 
 def test_shares_one_by_one() -> None:
-    server = Server({ENUM_502: DENIED_ENUM, ENUM_1: level1(("a", 0, "x")), INFO_502: get_info("a", b"\1abc")})
-    assert Files()._shares(server.pipe()) == [Share("a", 0, "remark", "C:\\x", b"\1abc", 0)]
+    server = Server({ENUM_502: DENIED_ENUM, ENUM_1: LEVEL_1, INFO_502: get_info("a", b"\1abc")})
+    assert every(server) == [Share("a", 0, "remark", "C:\\x", b"\1abc", 0)] * 2
+
+
+def test_no_list_at_all() -> None:
+    denied = struct.pack("<IIIIIIII", 1, 1, 1, 0, 0, 0, 0, 5)
+    with pytest.raises(RpcFault) as fault:
+        every(Server({ENUM_502: DENIED_ENUM, ENUM_1: denied}))
+    assert fault.value.status == 5
+
+
+def enum502(*descriptors: bytes | None) -> bytes:
+    head = struct.pack("<IIIIII", 502, 502, 3, len(descriptors), 4, len(descriptors))
+    rows, texts = b"", b""
+    for i, descriptor in enumerate(descriptors):
+        one = info502(f"s{i}", descriptor)
+        rows, texts = rows + one[:40], texts + one[40:] + bytes(-len(one) % 4)
+    return head + rows + texts + struct.pack("<IIII", len(descriptors), 5, 0, 0)
+
+
+def test_all_with_one_call() -> None:
+    server = Server({ENUM_502: enum502(b"\1abcde", None, b"\1xyz")})
+    assert [(s.name, s.descriptor, s.error) for s in every(server)] == [
+        ("s0", b"\1abcde", 0),
+        ("s1", None, 0),
+        ("s2", b"\1xyz", 0),
+    ]
+    assert len(server.calls) == 1
+
+
+def test_a_server_that_cannot_read_its_own_table() -> None:
+    server = Server({ENUM_502: enum502(None, None)})
+    assert [(s.name, s.descriptor, s.error) for s in every(server)] == [("s0", None, 5), ("s1", None, 5)]
+
+
+def info1(name: str) -> bytes:
+    body = struct.pack("<IIIII", 1, 1, 2, 0, 3) + string(name) + string("")
+    return body + bytes(-len(body) % 4) + struct.pack("<I", 0)
+
+
+NONE = {ENUM_502: enum502(b"\1ab")}
+
+
+def test_shares_that_are_not_listed() -> None:
+    """Windows tells an ordinary account whether there is such a share, not who may use it."""
+    there = Server({**NONE, INFO_502: DENIED_INFO, INFO_1: info1("Profielen$")})
+    assert every(there, "S0", "profielen$")[1:] == [Share("Profielen$", 0, "", error=5)]
+    for code in (2310, 123):
+        gone = Server({**NONE, INFO_502: struct.pack("<III", 502, 0, code)})
+        assert every(gone, "nope")[1:] == []
+    broken = Server({**NONE, INFO_502: struct.pack("<III", 502, 0, 1)})
+    assert every(broken, "odd")[1:] == [Share("odd", 0, "", error=1)]
 
 
 def refused(answer: Callable[[int], bytes]) -> Pipe:

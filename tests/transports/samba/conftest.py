@@ -1,0 +1,101 @@
+"""The lab's real domain (Samba 4.22), asked from the auditor's place."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from audits import inventory
+from audits.lab import machine, paths
+from audits.lab.topology import HOSTS
+from audits.transports.base import Answer, Settings, Target, Transport
+from checks.questions import Question
+
+_NEW_NETWORK = 0x40000000  # CLONE_NEWNET
+
+
+@dataclass(frozen=True)
+class Lab:
+    """The running lab."""
+
+    state: Path
+    hosts: dict[str, dict[str, Any]]
+
+    @property
+    def settings(self) -> Settings:
+        """Trust the lab's own CA."""
+        return Settings(ca_file=self.state / "auditor" / "ca.pem")
+
+    def host(self, name: str, **variables: Any) -> Target:
+        """Give a host as a target."""
+        return Target(name, "host", {**self.hosts[name], **variables}, domain="school.test")
+
+    def domain(self, *servers: Target, **variables: Any) -> Target:
+        """Give the domain as a target, with dc1 and dc2 or other servers."""
+        account = {k: v for k, v in self.hosts["dc1"].items() if k.startswith("keuring_domain_")}
+        among = servers or (self.host("dc1"), self.host("dc2"))
+        return Target("school.test", "domain", {**account, **variables}, among)
+
+    def ask(self, transport: Transport, target: Target, *questions: Question) -> list[Answer]:
+        """Ask in the auditor's network."""
+        answers = inside(lambda: dict(transport.ask(target, questions)))
+        return [answers[question] for question in questions]
+
+    def run(self, host: str, *command: str) -> str:
+        """Run a command in a host as root, for the truth: what it printed."""
+        done = subprocess.run(machine.enter(HOSTS[host], list(command)), capture_output=True, text=True, check=True)
+        return done.stdout
+
+
+def inside(work: Callable[[], Any]) -> Any:
+    """Run something in a thread that is in the auditor's network name space."""
+    given: list[Any] = []
+    raised: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            _enter()
+            given.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again by who waits
+            raised.append(error)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    if raised:
+        raise raised[0]
+    return given[0]
+
+
+def _enter() -> None:
+    """Move this thread into the auditor's network."""
+    with Path("/run/netns", paths.netns("auditor")).open() as place:
+        if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), _NEW_NETWORK):
+            raise OSError(ctypes.get_errno(), "setns")
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    """Find the lab; without it there is nothing real to ask."""
+    missing = ""
+    if os.geteuid() != 0:
+        missing = "the lab needs root"
+    elif not Path("/run/netns", paths.netns("auditor")).exists():
+        missing = f"the lab {paths.instance_name()!r} is not up (keuring lab up)"
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    if missing:
+        pytest.skip(missing)
+    state = paths.state()
+    read = inventory.load(
+        [str(paths.INVENTORY), str(state / "inventory")], vault_password_file=state / "vault-password"
+    )
+    return Lab(state, {name: dict(variables) for name, variables in read.hosts.items()})
