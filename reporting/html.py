@@ -166,11 +166,8 @@ def _contents(view: View) -> list[tuple[str, int | None]]:
 
 
 def _rest(group: Group, view: View) -> str:
-    w, counts = view.words, group.counts
-    parts = [w("text.passed", n=counts[Verdict.PASS])] if counts[Verdict.PASS] else []
-    if counts[Verdict.NOT_APPLICABLE]:
-        parts.append(w("text.inapplicable", n=counts[Verdict.NOT_APPLICABLE]))
-    return ", ".join(parts)
+    counts = group.counts
+    return ", ".join(view.words(f"count.{v}", n=counts[v]) for v in (Verdict.PASS, Verdict.NOT_APPLICABLE) if counts[v])
 
 
 def _where(item: Item, view: View) -> str:

@@ -74,7 +74,7 @@ def _lines(view: View) -> Iterator[str]:
         if f"advice.{kind}" in phrases():
             yield f"  {w(f'advice.{kind}')}"
     yield ""
-    counts = ", ".join(f"{w(f'verdict.{v}').lower()} {w.number(view.finals[v])}" for v in Verdict if view.finals[v])
+    counts = ", ".join(w(f"count.{v}", n=view.finals[v]) for v in Verdict if view.finals[v])
     yield f"*{counts}*"
 
 

@@ -7,6 +7,7 @@ of a host is ever read as markup, and control characters are made visible, so th
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Iterator
 
 from rich.console import Console, Group
@@ -115,16 +116,15 @@ def _unseen(kind: str, results: list[Result], view: View) -> Group:
     w = view.words
     word = w(f"failure.{kind}") if f"failure.{kind}" in phrases() else kind or w("verdict.unknown")
     head = Text.assemble((f"? {word}", "yellow bold"), f" {DASH} {w('text.findings', n=len(results))}")
-    by_target: dict[str, list[Result]] = {}
-    for result in results:
-        by_target.setdefault(result.target, []).append(result)
-    lines: list[Text] = []
-    for target, several in list(by_target.items())[:MOST_NAMES]:
-        failure = several[0].finding.failure
-        detail = one_line(failure.detail, 160) if failure else ""
-        lines.append(Text.assemble((target, "cyan"), f" ({len(several)})", f": {detail}" if detail else ""))
-    if len(by_target) > MOST_NAMES:
-        lines.append(Text(w("value.more", n=len(by_target) - MOST_NAMES)))
+    told: Counter[tuple[str, str]] = Counter(
+        (r.target, one_line(r.finding.failure.detail, 160) if r.finding.failure else "") for r in results
+    )
+    lines = [
+        Text.assemble((target, "cyan"), f" ({n})", f": {detail}" if detail else "")
+        for (target, detail), n in told.most_common(MOST_NAMES)
+    ]
+    if len(told) > MOST_NAMES:
+        lines.append(Text(w("value.more", n=len(told) - MOST_NAMES)))
     if f"advice.{kind}" in phrases():
         lines.append(Text(f"→ {w(f'advice.{kind}')}"))
     return Group(head, Padding(Group(*lines), (0, 0, 1, 2)))
@@ -171,7 +171,7 @@ def _foot(view: View) -> Text:
     w, parts = view.words, list[str]()
     for verdict in (Verdict.FAIL, Verdict.UNKNOWN, Verdict.MANUAL, Verdict.PASS, Verdict.NOT_APPLICABLE):
         if view.finals[verdict]:
-            parts.append(f"{_SIGNS[verdict]} {w.number(view.finals[verdict])} {w(f'verdict.{verdict}').lower()}")
+            parts.append(f"{_SIGNS[verdict]} {w(f'count.{verdict}', n=view.finals[verdict])}")
     coverage = view.run.summary.coverage
     parts.append(f"{w('label.coverage').lower()} {w.percent(coverage.percent)}")
     if score := view.run.summary.score:

@@ -58,7 +58,9 @@ def show(value: Any, words: Words, depth: int = 0) -> Shown:
 
 
 def _show_map(value: Mapping[str, Any], words: Words, depth: int) -> Shown:
-    if value and all(k in _BOUNDS and not isinstance(v, Mapping | list) for k, v in value.items()):
+    if not value:
+        return Shown("none", words("value.empty"))
+    if all(k in _BOUNDS and not isinstance(v, Mapping | list) for k, v in value.items()):
         *before, (last, bound) = value.items()
         parts = [f"{words.key(k)} {_text(v, words)}," for k, v in before]
         return Shown("text", _text(bound, words), " ".join([*parts, words.key(last)]))
@@ -201,6 +203,14 @@ def _plain(shown: Shown) -> str:
     if shown.kind == "list":
         return ", ".join([*(_plain(i) for i in shown.items), *more])
     if shown.kind == "map":
-        parts = (f"{word}: {_plain(v)}" if v.kind != "map" else f"{word} ({_plain(v)})" for word, v in shown.pairs)
-        return "; ".join([*parts, *more])
+        return "; ".join([*(f"{word}{_after(v)}" for word, v in shown.pairs), *more])
     return f"{shown.lead} {shown.text}" if shown.lead else shown.text
+
+
+def _after(shown: Shown) -> str:
+    """Give a value as it stands behind its word: a mapping of one in words, a larger one in brackets."""
+    if shown.kind != "map":
+        return f": {_plain(shown)}"
+    if len(shown.pairs) == 1 and shown.pairs[0][1].kind != "map":
+        return f": {shown.pairs[0][0]} {_plain(shown.pairs[0][1])}"
+    return f" ({_plain(shown)})"

@@ -179,11 +179,11 @@ def test_huge_answers_are_bounded_in_time_and_size(tmp_path: Path) -> None:
     evidence = write(
         tmp_path / "e", shell("A" * 5_000_000), shell("regel\n" * 500_000 + "naald\n"), shell("\u0130" * 100_000)
     )
-    start = time.monotonic()
+    start = time.process_time()
     assert len(shown(evidence.excerpt(1, ("naald", "A" * 1000)))[0]) < 300
     assert shown(evidence.excerpt(2, ("naald",)))[0] == "1 regel"  # beyond what is looked through
     assert evidence.excerpt(3, ("i",))
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_many_answers_are_not_held_at_once(tmp_path: Path) -> None:

@@ -190,9 +190,9 @@ def test_ten_thousand_findings_stay_sane(with_findings: Callable[..., RecordedRu
             "observed": values | ({"running": False} if bad else {}), "params": {"name": f"service{n % 50}"},
         } | bad)  # fmt: skip
     run = with_findings(made)
-    start = time.monotonic()
+    start = time.process_time()
     html = render(run, "html", texts=known)
-    assert time.monotonic() - start < 30
+    assert time.process_time() - start < 15
     assert len(html) < 25_000_000
     assert html.count(b'class="finding ') == 10_000
     Page(html.decode())

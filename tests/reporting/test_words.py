@@ -17,7 +17,7 @@ PACKAGE = Path(str(importlib.resources.files("reporting")))
 SOURCES = "".join(p.read_text("utf-8") for p in (*PACKAGE.glob("*.py"), *(PACKAGE / "templates").glob("*.j2")))
 BY_RUN_TIME = {  # groups whose keys are made at run time
     "verdict", "overall", "severity", "status", "status_meaning", "failure", "advice", "section", "label", "kind",
-    "month", "reason", "decision",
+    "month", "reason", "decision", "count",
 }  # fmt: skip
 
 

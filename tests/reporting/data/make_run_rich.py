@@ -26,36 +26,16 @@ KNOWN = competences.load()
 START = dt.datetime(2026, 11, 24, 9, 15, 0, tzinfo=dt.UTC)
 TODAY = dt.date(2026, 11, 24)
 
-SSHD = """port 22
-addressfamily any
-listenaddress 0.0.0.0:22
-permitrootlogin {root}
-pubkeyauthentication yes
-passwordauthentication {password}
-kbdinteractiveauthentication no
-x11forwarding no
-maxauthtries 6
-clientaliveinterval 300
-allowgroups beheer
-ciphers chacha20-poly1305@openssh.com,aes256-gcm@openssh.com
-"""
-UNITS = "".join(
-    f"{name}.service loaded {active} {sub} enabled {text}\n"
-    for name, active, sub, text in (
-        ("chrony", "active", "running", "chrony, an NTP client/server"),
-        ("cron", "active", "running", "Regular background program processing daemon"),
-        ("nginx", "failed", "failed", "A high performance web server and a reverse proxy server"),
-        ("rsyslog", "active", "running", "System Logging Service"),
-        ("smbd", "active", "running", "Samba SMB Daemon"),
-        ("ssh", "active", "running", "OpenBSD Secure Shell server"),
-        ("unattended-upgrades", "inactive", "dead", "Unattended Upgrades Shutdown"),
-    )
-)
+ANSWERS = HERE / "answers"
+SSHD, UNITS = ((ANSWERS / name).read_text("utf-8") for name in ("sshd.txt", "units.txt"))
 HOSTILE = (
     "<script>alert('xss')</script><img src=x onerror=alert(1)>"
     "\x1b[31mROOD\x1b[0m \u202egnp.exe\u202c\u200b '\"`&{{7*7}}"
 )
 GROUP = "CN=G_Docenten,OU=Groepen,DC=school,DC=test"
+
+
+P, F, U, N, M = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN, Verdict.NOT_APPLICABLE, Verdict.MANUAL
 
 
 class Maker:
@@ -83,70 +63,67 @@ class Maker:
         """Record the answer of a command."""
         return self.ask(target, Shell(command, root=root), {"status": status, "stdout": stdout, "stderr": stderr})
 
-    def find(self, check: str, target: str, verdict: Verdict, *seqs: int, subject: str = "", **more: Any) -> Finding:
-        """Add a finding."""
+    def find(
+        self,
+        check: str,
+        target: str,
+        verdict: Verdict,
+        *seqs: int,
+        of: str = "",
+        want: Any = None,
+        seen: Any = None,
+        **more: Any,
+    ) -> None:
+        """Add a finding of something, with what is wanted and what was seen."""
         made = Finding(
             check,
             target,
-            subject,
-            more.pop("requirement", f"{check.partition('.')[0]}-{subject or target}"[:40]),
+            of,
+            more.pop("requirement", f"{check.partition('.')[0]}-{of or target}"[:40]),
             verdict,
             verdict,
             Severity(WORDS.severity(check)),
             KNOWN.bullets_of(check),
+            want,
+            seen,
             evidence=seqs,
             **more,
         )
         self.findings.append(made)
-        return made
 
 
 def hosts(m: Maker) -> None:
     """Record what the hosts say."""
-    for name, root, password in (
-        ("dc1", "no", "no"),
-        ("dc2", "no", "no"),
-        ("files1", "no", "no"),
-        ("web1", "yes", "yes"),
-        ("router1", "no", "no"),
-    ):
+    for name in ("dc1", "dc2", "files1", "web1", "router1"):
+        root = password = "yes" if name == "web1" else "no"
         sshd = m.shell(name, "sshd -T", SSHD.format(root=root, password=password), root=True)
         units = m.shell(name, "systemctl list-units --type=service --all --plain --no-legend", UNITS)
         system = m.shell(name, "cat /etc/os-release", 'PRETTY_NAME="Debian GNU/Linux 13 (trixie)"\nVERSION_ID="13"\n')
         good = root == "no"
         for check, seen in (("root_cannot_log_in", root), ("passwords_are_refused", password)):
-            verdict = Verdict.PASS if good else Verdict.FAIL
+            verdict = P if good else F
             key = "permit_root_login" if check.startswith("root") else "password_authentication"
-            m.find(f"openssh.{check}", name, verdict, sshd, expected={key: "no"}, observed={key: seen})
+            m.find(f"openssh.{check}", name, verdict, sshd, want={key: "no"}, seen={key: seen})
         m.find(
             "hosts.system_is_declared",
             name,
-            Verdict.PASS,
+            P,
             system,
-            expected={"name": "Debian GNU/Linux", "version": {"at_least": "13"}},
-            observed={"name": "Debian GNU/Linux", "version": "13"},
+            want={"name": "Debian GNU/Linux", "version": {"at_least": "13"}},
+            seen={"name": "Debian GNU/Linux", "version": "13"},
         )
         for service in ("chrony", "ssh"):
             state = {"running": True, "enabled": True}
-            m.find(
-                "units.service_runs",
-                name,
-                Verdict.PASS,
-                units,
-                subject=service,
-                expected=state,
-                observed=state,
-                params={"name": service},
-            )
+            m.find("units.service_runs", name, P, units, of=service, want=state, seen=state, params={"name": service})
         if name == "web1":
             m.find(
                 "units.service_runs",
                 name,
-                Verdict.FAIL,
+                F,
                 units,
-                subject="nginx",
-                expected={"running": True, "enabled": True},
-                observed={"running": False, "enabled": True, "state": "failed"},
+                of="nginx",
+                want={"running": True, "enabled": True},
+                seen={"running": False, "enabled": True, "state": "failed"},
                 params={"name": "nginx"},
                 hint="Wat zegt `systemctl status nginx` over het configuratiebestand?",
                 possible=2,
@@ -161,11 +138,11 @@ def hosts(m: Maker) -> None:
     m.find(
         "firewall.refuses_by_default",
         "router1",
-        Verdict.FAIL,
+        F,
         rules,
-        subject="forward",
-        expected={"policy": "drop"},
-        observed={"policy": "accept"},
+        of="forward",
+        want={"policy": "drop"},
+        seen={"policy": "accept"},
     )
     refused = m.ask(
         "router1",
@@ -175,9 +152,9 @@ def hosts(m: Maker) -> None:
     m.find(
         "network.routes_are_declared",
         "router1",
-        Verdict.UNKNOWN,
+        U,
         refused,
-        expected={"routes": ["10.77.20.0/24", "10.77.30.0/24"]},
+        want={"routes": ["10.77.20.0/24", "10.77.30.0/24"]},
         failure=Failure(FailureKind.NOT_INSTALLED, "vtysh: command not found"),
     )
     timer = m.shell(
@@ -188,11 +165,11 @@ def hosts(m: Maker) -> None:
     m.find(
         "backups.are_recent",
         "files1",
-        Verdict.FAIL,
+        F,
         timer,
-        subject="back-up",
-        expected={"age_in_hours": {"at_most": 26}},
-        observed={"age_in_hours": 213},
+        of="back-up",
+        want={"age_in_hours": {"at_most": 26}},
+        seen={"age_in_hours": 213},
         params={"name": "back-up", "hours": 26},
     )
     packages = m.shell(
@@ -201,20 +178,20 @@ def hosts(m: Maker) -> None:
     m.find(
         "software.package_is_installed",
         "files1",
-        Verdict.PASS,
+        P,
         packages,
-        subject="samba",
-        expected={"installed": True},
-        observed={"installed": True, "version": "2:4.22.4"},
+        of="samba",
+        want={"installed": True},
+        seen={"installed": True, "version": "2:4.22.4"},
     )
     m.find(
         "software.package_is_installed",
         "files1",
-        Verdict.FAIL,
+        F,
         packages,
-        subject="clamav",
-        expected={"installed": True},
-        observed={"installed": False},
+        of="clamav",
+        want={"installed": True},
+        seen={"installed": False},
     )
     dead = m.ask(
         "client1",
@@ -225,40 +202,25 @@ def hosts(m: Maker) -> None:
         m.find(
             check,
             "client1",
-            Verdict.UNKNOWN,
+            U,
             dead,
             failure=Failure(FailureKind.UNREACHABLE, "connect to 10.77.20.50 port 22: No route to host"),
-            expected={"domain": "school.test"},
+            want={"domain": "school.test"},
         )
-    m.find("web.certificate_is_valid", "web1", Verdict.NOT_APPLICABLE, subject="intranet", note="needs: units-nginx")
+    m.find("web.certificate_is_valid", "web1", N, of="intranet", note="needs: units-nginx")
     tls = m.ask(
         "web1",
         TlsProbe(443, server_name="www.school.test"),
-        {
-            "at": "2026-11-24T09:15:30Z",
-            "version": "TLSv1.2",
-            "alpn": None,
-            "trusted": True,
-            "trust_error": None,
-            "subject": "CN=www.school.test",
-            "issuer": "CN=School CA",
-            "names": ["www.school.test"],
-            "not_before": "2025-12-01T00:00:00Z",
-            "not_after": "2026-12-01T00:00:00Z",
-            "key": "rsa2048",
-            "signature": "sha256",
-            "chain": ["CN=School CA"],
-            "accepts": {"TLSv1.2": True},
-        },
+        json.loads((ANSWERS / "tls.json").read_text("utf-8")),
     )
     m.find(
         "web.certificate_is_valid",
         "web1",
-        Verdict.FAIL,
+        F,
         tls,
-        subject="www.school.test",
-        expected={"days_left": {"at_least": 30}, "names": ["school.test", "www.school.test"]},
-        observed={"days_left": 6, "names": ["www.school.test"]},
+        of="www.school.test",
+        want={"days_left": {"at_least": 30}, "names": ["school.test", "www.school.test"]},
+        seen={"days_left": 6, "names": ["www.school.test"]},
         note="CN=School CA",
     )
 
@@ -285,26 +247,22 @@ def directory(m: Maker) -> None:
     m.find(
         "groups.members_are_declared",
         "school.test",
-        Verdict.FAIL,
+        F,
         groups,
-        subject="G_Docenten",
-        expected={"exactly": ["an.peeters", "bo.janssens", "els.maes"]},
-        observed={
-            "members": ["an.peeters", "els.maes", "stagiair1"],
-            "missing": ["bo.janssens"],
-            "extra": ["stagiair1"],
-        },
+        of="G_Docenten",
+        want={"exactly": ["an.peeters", "bo.janssens", "els.maes"]},
+        seen={"members": ["an.peeters", "els.maes", "stagiair1"], "missing": ["bo.janssens"], "extra": ["stagiair1"]},
         params={"name": "G_Docenten"},
     )
     many = [f"leerling{i:04}" for i in range(250)]
     m.find(
         "groups.members_are_declared",
         "school.test",
-        Verdict.PASS,
+        P,
         groups,
-        subject="G_Studenten",
-        expected={"at_least": many},
-        observed={"members": many},
+        of="G_Studenten",
+        want={"at_least": many},
+        seen={"members": many},
     )
     policy = m.ask(
         "school.test",
@@ -315,10 +273,10 @@ def directory(m: Maker) -> None:
     m.find(
         "passwords.policy_is_declared",
         "school.test",
-        Verdict.FAIL,
+        F,
         policy,
-        expected={"minimum_length": {"at_least": 12}, "lockout_threshold": {"at_most": 5}},
-        observed={"minimum_length": 8, "lockout_threshold": 5},
+        want={"minimum_length": {"at_least": 12}, "lockout_threshold": {"at_most": 5}},
+        seen={"minimum_length": 8, "lockout_threshold": 5},
         possible=3,
         earned=0,
     )
@@ -331,20 +289,20 @@ def directory(m: Maker) -> None:
     m.find(
         "group_policy.is_linked_where_declared",
         "school.test",
-        Verdict.PASS,
+        P,
         link,
-        subject="School - Werkstations",
-        expected=["OU=Werkstations"],
-        observed=["OU=Werkstations"],
+        of="School - Werkstations",
+        want=["OU=Werkstations"],
+        seen=["OU=Werkstations"],
     )
     m.find(
         "group_policy.is_linked_where_declared",
         "school.test",
-        Verdict.FAIL,
+        F,
         link,
-        subject="School - Drives docenten",
-        expected=["OU=Docenten"],
-        observed=["OU=Docenten", "OU=Studenten"],
+        of="School - Drives docenten",
+        want=["OU=Docenten"],
+        seen=["OU=Docenten", "OU=Studenten"],
     )
     denied = m.ask(
         "school.test",
@@ -355,29 +313,21 @@ def directory(m: Maker) -> None:
     m.find(
         "group_policy.versions_agree",
         "school.test",
-        Verdict.UNKNOWN,
+        U,
         denied,
-        subject="School - Wachtwoordbeleid",
+        of="School - Wachtwoordbeleid",
         failure=Failure(FailureKind.DENIED, "STATUS_ACCESS_DENIED"),
     )
-    m.find(
-        "replication.is_healthy",
-        "school.test",
-        Verdict.PASS,
-        link,
-        subject="dc1 → dc2",
-        expected={"errors": 0},
-        observed={"errors": 0},
-    )
+    m.find("replication.is_healthy", "school.test", P, link, of="dc1 → dc2", want={"errors": 0}, seen={"errors": 0})
     security = m.ask("files1", SmbSecurity("examens"), "AQAEgBQAAAAkAAAAAAAAADQAAAABAgAAAAAABSAAAAAgAgAA")
     m.find(
         "shares.access_is_declared",
         "files1",
-        Verdict.FAIL,
+        F,
         security,
-        subject="examens",
-        expected={"G_Studenten": {"read": False, "write": True}, "G_Docenten": {"read": True, "write": True}},
-        observed={"G_Studenten": {"read": True, "write": True}, "G_Docenten": {"read": True, "write": True}},
+        of="examens",
+        want={"G_Studenten": {"read": False, "write": True}, "G_Docenten": {"read": True, "write": True}},
+        seen={"G_Studenten": {"read": True, "write": True}, "G_Docenten": {"read": True, "write": True}},
         note="(A;OICI;0x1301bf;;;G_Studenten)",
     )
     for name, good in (("dc1.school.test", True), ("files1.school.test", True), ("intranet.school.test", False)):
@@ -394,11 +344,11 @@ def directory(m: Maker) -> None:
         m.find(
             "resolvers.record_answers",
             "dns",
-            Verdict.PASS if good else Verdict.FAIL,
+            P if good else F,
             seq,
-            subject=name,
-            expected={"exactly": ["10.77.10.20"]},
-            observed={"members": ["10.77.10.20"]} if good else {"members": [], "missing": ["10.77.10.20"]},
+            of=name,
+            want={"exactly": ["10.77.10.20"]},
+            seen={"members": ["10.77.10.20"]} if good else {"members": [], "missing": ["10.77.10.20"]},
             params={"name": name},
         )
 
@@ -412,45 +362,43 @@ def hostile(m: Maker) -> None:
     m.find(
         "hosts.system_is_declared",
         "student7",
-        Verdict.FAIL,
+        F,
         seq,
-        subject=HOSTILE,
-        expected={"name": "Debian GNU/Linux"},
-        observed={"name": HOSTILE, HOSTILE: [HOSTILE, long], "version": "Z̸̢̛͎̬͔̰̦͙̯̣͖̊̈́͋͌̓̕͠ąl̷go", "lines": "één\ntwee\tdrie"},
+        of=HOSTILE,
+        want={"name": "Debian GNU/Linux"},
+        seen={"name": HOSTILE, HOSTILE: [HOSTILE, long], "version": "Z̸̢̛͎̬͔̰̦͙̯̣͖̊̈́͋͌̓̕͠ąl̷go", "lines": "één\ntwee\tdrie"},
         note=HOSTILE,
     )
     m.find(
         "hosts.system_is_declared",
         "student7",
-        Verdict.FAIL,
+        F,
         9999,
-        subject="=cmd|' /C calc'!A0",
-        expected=["-1+1", "@SUM(1)"],
-        observed=["=1+1"],
+        of="=cmd|' /C calc'!A0",
+        want=["-1+1", "@SUM(1)"],
+        seen=["=1+1"],
     )
     for kind in FailureKind:
         m.find(
             "units.service_runs",
             "student7",
-            Verdict.UNKNOWN,
+            U,
             seq,
-            subject=str(kind),
+            of=str(kind),
             failure=Failure(kind, f"{kind}: {HOSTILE}"),
-            expected={"running": True},
+            want={"running": True},
         )
     nested: Any = "diep"
     for _ in range(40):
         nested = {"value": [nested]}
-    m.find("units.service_runs", "student7", Verdict.PASS, seq, subject="diep", expected=nested, observed=nested)
-    m.find("old.check_that_is_gone", "student7", Verdict.FAIL, seq, expected=1.5, observed=None)
+    m.find("units.service_runs", "student7", P, seq, of="diep", want=nested, seen=nested)
+    m.find("old.check_that_is_gone", "student7", F, seq, want=1.5, seen=None)
 
 
 def people(m: Maker) -> None:
     """Add the questions, and what people decided."""
     for asked in KNOWN.attestations:
-        m.find(
-            f"attestation.{asked.id}", "", Verdict.MANUAL, subject=asked.bullet, requirement=f"attestation.{asked.id}"
-        )
+        m.find(f"attestation.{asked.id}", "", M, of=asked.bullet, requirement=f"attestation.{asked.id}")
     apply(m.findings, load(RUN / "decisions.yml"), TODAY)
 
 
