@@ -19,6 +19,7 @@ from audits.collect import Progress
 from audits.definition import Audit, Definition, Hosts
 from audits.definition import load as load_definition
 from audits.errors import DefinitionError, InventoryError, OutputError, UsageError
+from audits.plan import Plan
 from audits.rundir import DECISIONS, DEFINITION, MANIFEST, RunDir
 from audits.transports.base import Settings
 
@@ -151,16 +152,16 @@ def _take_environment(options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Collect, evaluate, report."""
-    begun, planned, definition = _collected(options)
+    begun, planned, selection, definition = _collected(options)
     language = options.language or begun.read_json(MANIFEST)["language"]
     _take_decisions(begun, options.decisions, definition)
-    total = stages.judge(begun, planned, language=language)
+    total = stages.judge(begun, planned, selection, language=language)
     return _finish(begun, options, language, int(total["exit_code"]))
 
 
 def collect(options: argparse.Namespace) -> int:
     """Only ask."""
-    begun, _, _ = _collected(options)
+    begun, *_ = _collected(options)
     begun.seal()
     begun.make_latest()
     if not options.quiet:
@@ -168,7 +169,7 @@ def collect(options: argparse.Namespace) -> int:
     return 0
 
 
-def _collected(options: argparse.Namespace) -> tuple[RunDir, Any, Path | None]:
+def _collected(options: argparse.Namespace) -> tuple[RunDir, Plan, stages.Selection, Path | None]:
     selection = stages.Selection(options.limit, tuple(options.check), tuple(options.competence))
     begun = None
     given = list(options.inventory)
@@ -208,7 +209,7 @@ def _collected(options: argparse.Namespace) -> tuple[RunDir, Any, Path | None]:
         line.clear()
         raise OutputError(str(e), f"{e.advice} {_how_to_resume(begun, options)}".strip()) from None
     line.clear()
-    return begun, planned, None if options.resume else options.definition
+    return begun, planned, selection, None if options.resume else options.definition
 
 
 def _how_to_resume(begun: RunDir, options: argparse.Namespace) -> str:
@@ -269,7 +270,7 @@ def evaluate(options: argparse.Namespace) -> int:
     audit, selection, language = stages.recorded(begun, options.definition)
     language = options.language or language
     _take_decisions(begun, options.decisions, options.definition)
-    total = stages.judge(begun, stages.make_plan(audit, selection), language=language)
+    total = stages.judge(begun, stages.make_plan(audit, selection), selection, language=language)
     return _finish(begun, options, language, int(total["exit_code"]))
 
 

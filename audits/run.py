@@ -161,7 +161,9 @@ def collect(
     return collector.progress
 
 
-def judge(run: RunDir, planned: plan.Plan, *, language: str, today: dt.date | None = None) -> dict[str, Any]:
+def judge(
+    run: RunDir, planned: plan.Plan, selection: Selection, *, language: str, today: dt.date | None = None
+) -> dict[str, Any]:
     """Evaluate, decide and write findings.jsonl and summary.json; give the summary."""
     begin = time.monotonic()
     records = evidence.read(run.file(evidence.FILE)).records
@@ -172,7 +174,7 @@ def judge(run: RunDir, planned: plan.Plan, *, language: str, today: dt.date | No
         known.bullets_of,
     )
     findings = judged.findings(planned)
-    findings += _attestations(planned.audit.head.attestations, known)
+    findings += _attestations(planned.audit.head.attestations, known, selection)
     if run.file(DECISIONS).exists():
         decisions.apply(findings, decisions.load(run.file(DECISIONS)), today or dt.datetime.now(dt.UTC).date())
         evaluate.score_again(findings, planned)
@@ -249,9 +251,10 @@ def _recorded_targets(definition: Definition, audit: Audit, inventory: Hosts) ->
     return {"hosts": hosts, "groups": {g: m for g, m in groups.items() if m}}
 
 
-def _attestations(chosen: str | Sequence[str], known: competences.Competences) -> list[Finding]:
+def _attestations(chosen: str | Sequence[str], known: competences.Competences, selection: Selection) -> list[Finding]:
+    """Give the questions for people: none when only some checks are run, else those of the chosen competences."""
     ids = {a.id for a in known.attestations}
-    if chosen == "none":
+    if chosen == "none" or selection.checks:
         return []
     wanted = ids if chosen == "all" else set(chosen)
     if wanted - ids:
@@ -272,6 +275,7 @@ def _attestations(chosen: str | Sequence[str], known: competences.Competences) -
         )
         for a in known.attestations
         if a.id in wanted
+        and (not selection.competences or any(_serves(b, w) for b in a.bullets for w in selection.competences))
     ]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checks.core import Expectation, Outcome, Scope, check, failed, kind, passed
+from checks.core import Expectation, Failure, Outcome, Scope, check, failed, kind, passed
 from checks.facts.backups import NewestFile, ResticSnapshot
 from checks.facts.disks import NETWORK, Filesystems
+from checks.facts.last_runs import LastRun
 from checks.facts.units import Unit, Units
 from checks.questions import Unreadable
 
@@ -58,12 +59,12 @@ class Backup(Expectation):
 
 
 @check("unit")
-def backup_job_succeeded(units: Units, want: Backup) -> Outcome:
-    """Whether the last run ended well, and recently. After a restart of the host systemd no longer knows: unknown."""
+def backup_job_succeeded(units: Units, last: LastRun | Failure, want: Backup) -> Outcome:
+    """Whether the last run ended well, and recently; after a restart of the host by what the journal still knows."""
     service, timer = job(units, str(want.unit))
     if service is None:
         return failed({"exists": False}, {"result": "success", "hours": {"at_most": want.max_age_hours}})
-    return judge_run(units, service, timer, want.max_age_hours)
+    return judge_run(units, service, timer, last, want.max_age_hours)
 
 
 def job(units: Units, name: str) -> tuple[Unit | None, Unit | None]:
@@ -76,21 +77,34 @@ def job(units: Units, name: str) -> tuple[Unit | None, Unit | None]:
     return service, next(timers, None)
 
 
-def judge_run(units: Units, service: Unit, timer: Unit | None, most_hours: float | None) -> Outcome:
+def judge_run(
+    units: Units, service: Unit, timer: Unit | None, last: LastRun | Failure, most_hours: float | None
+) -> Outcome:
     """Judge the last run of a service; `most_hours` None: whenever it was."""
     expected: dict[str, object] = {"result": "success"}
     if most_hours is not None:
         expected["hours"] = {"at_most": most_hours}
+    observed: dict[str, object]
     ended = service.exited
     if ended is None and service.active != "failed":
+        if isinstance(last, LastRun) and last.at is not None and _of_journal(timer, last.at):
+            hours = (units.at - last.at) / HOUR
+            observed = {"result": "success" if last.success else "failed", "hours": round(hours, 1)}
+            late = most_hours is not None and hours > most_hours
+            return (passed if last.success and not late else failed)(observed, expected, note=service.name)
         return _without_end(units, service, timer, most_hours, expected)
-    observed: dict[str, object] = {"result": service.result}
+    observed = {"result": service.result}
     if ended is not None:
         observed["hours"] = round((units.at - ended) / HOUR, 1)
     if service.exit_status:
         observed["status"] = service.exit_status
     late = most_hours is not None and (ended is None or units.at - ended > most_hours * HOUR)
     return (failed if service.result != "success" or late else passed)(observed, expected, note=service.name)
+
+
+def _of_journal(timer: Unit | None, at: float) -> bool:
+    """Tell whether the journal's newest end belongs to the timer's newest start (else it runs now, or was lost)."""
+    return timer is None or timer.last is None or at >= timer.last - 1
 
 
 def _without_end(

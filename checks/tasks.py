@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from checks.backups import job, judge_run
-from checks.core import Expectation, Outcome, Scope, check, failed, kind, passed
+from checks.core import Expectation, Failure, Outcome, Scope, check, failed, kind, passed
+from checks.facts.last_runs import LastRun
 from checks.facts.tasks import CronJob, Crontabs
 from checks.facts.units import Units
 
@@ -81,12 +82,12 @@ def _normal(schedule: str) -> str:
 
 
 @check("last_result")
-def last_run_succeeded(units: Units, want: Task) -> Outcome:
+def last_run_succeeded(units: Units, last: LastRun | Failure, want: Task) -> Outcome:
     """Whether the service that the timer starts ended well the last time, and recently if that is declared."""
     service, timer = job(units, want.name)
     if service is None:
         return failed(GONE, {"result": want.last_result})
-    return judge_run(units, service, timer, want.max_age_hours)
+    return judge_run(units, service, timer, last, want.max_age_hours)
 
 
 def _lines(crontabs: Crontabs, want: Task) -> list[CronJob]:
