@@ -435,10 +435,10 @@ def _holds_template(value: Any) -> bool:
 
 
 def _unknown_key(word: str, keys: Sequence[str], elsewhere: Mapping[str, Scope], scope: Scope | None) -> str:
+    if word in elsewhere and elsewhere[word] != scope:
+        return f"unknown key '{word}' here: it belongs under `{elsewhere[word]}`"
     near = difflib.get_close_matches(word, keys, 1, 0.6)
     if near:
         return f"unknown key '{word}': did you mean '{near[0]}'?"
-    if word in elsewhere and elsewhere[word] != scope:
-        return f"unknown key '{word}' here: it belongs under `{elsewhere[word]}`"
     hint = f" (possible: {', '.join(sorted(keys))})" if 0 < len(keys) <= 40 else ""  # noqa: PLR2004 - one screen
     return f"unknown key '{word}'{hint}"

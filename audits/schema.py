@@ -160,8 +160,7 @@ def json_schema() -> dict[str, Any]:
     definitions.update(rest.get("$defs", {}))
     head = Head.model_json_schema(ref_template="#/$defs/{model}")
     definitions.update(head.pop("$defs", {}))
-    for schema in definitions.values():
-        _describe(schema)
+    _describe(definitions)
     sections: dict[Scope, dict[str, Any]] = {}
     for scope in Scope:
         properties: dict[str, Any] = {}
@@ -203,7 +202,11 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _describe(schema: dict[str, Any]) -> None:
-    for name, field in schema.get("properties", {}).items():
-        if "description" not in field and (doc := modifier_doc(name)):
-            field["description"] = doc
+def _describe(definitions: dict[str, Any]) -> None:
+    """Describe the modifiers, and keys without a description as the same key elsewhere, else by their own name."""
+    fields = [(n, f) for d in definitions.values() for n, f in d.get("properties", {}).items()]
+    told = {name: field["description"] for name, field in fields if "description" in field}
+    for name, field in fields:
+        field.setdefault(
+            "description", modifier_doc(name) or told.get(name) or f"{name.replace('_', ' ').capitalize()}."
+        )
