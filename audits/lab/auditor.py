@@ -1,4 +1,4 @@
-"""The auditor's place: no host but a network name space in the servers' segment, with its own resolver and Kerberos files.
+"""The auditor's place: a network name space among the servers, with its own resolver and Kerberos files.
 
 Programs there are the machine's own; only /etc/resolv.conf and /etc/hosts are others, in a mount name space of theirs.
 """
@@ -29,7 +29,7 @@ def directory() -> Path:
 
 
 def addresses() -> dict[str, str]:
-    """The hosts' addresses as far as they are known: fixed, reserved, or leased right now."""
+    """Give the hosts' addresses as far as they are known: fixed, reserved, or leased right now."""
     known = {}
     for host in HOSTS.values():
         address = host.address or RESERVED_ADDRESSES.get(host.name)
@@ -45,7 +45,6 @@ def prepare(secrets: Path) -> None:
     own = directory()
     servers = "".join(f"nameserver {server}\n" for server in DNS_SERVERS)
     write(own / "resolv.conf", f"search {DOMAIN}\n{servers}options timeout:2 attempts:2\n")
-    write(own / "hosts", "127.0.0.1 localhost\n::1 localhost\n")
     write(
         own / "krb5.conf",
         f"[libdefaults]\n default_realm = {REALM}\n dns_lookup_realm = false\n dns_lookup_kdc = true\n rdns = false\n"
@@ -60,8 +59,12 @@ def prepare(secrets: Path) -> None:
 
 
 def write_known_hosts(secrets: Path) -> None:
-    """The hosts' keys by name, full name and address."""
+    """Write the hosts' keys by name, full name and address, and the guests' names."""
     known = addresses()
+    # guests have no DNS records: only here do they get a name
+    guests = [f"{known[h.name]} {h.fqdn} {h.name}\n" for h in HOSTS.values() if "guests" in h.segments and not h.address
+              and h.name in known]  # fmt: skip
+    write(directory() / "hosts", "127.0.0.1 localhost\n::1 localhost\n" + "".join(guests))
     lines = []
     for host in HOSTS.values():
         names = ",".join(filter(None, (host.name, host.fqdn, known.get(host.name))))
@@ -71,7 +74,7 @@ def write_known_hosts(secrets: Path) -> None:
 
 
 def enter(argv: Sequence[str]) -> list[str]:
-    """The command that runs `argv` in the auditor's place; LabError when the lab is down."""
+    """Give the command that runs `argv` in the auditor's place; LabError when the lab is down."""
     if not Path("/run/netns", paths.netns("auditor")).exists() or not directory().exists():
         raise LabError("The auditor's place is not there.", "keuring lab up starts the lab.")
     place = ["nsenter", f"--net=/run/netns/{paths.netns('auditor')}", "unshare", "--mount"]
@@ -79,7 +82,7 @@ def enter(argv: Sequence[str]) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """The environment of programs there: ours, with the auditor's Kerberos, SSH and CA files."""
+    """Give the environment of programs there: ours, with the auditor's Kerberos, SSH and CA files."""
     own = directory()
     groups = paths.cgroups("auditor")
     for group in groups:

@@ -1,14 +1,16 @@
-"""The lab's commands, as the command line calls them. Each says what it does, raises LabError, and leaves no half state.
+"""The lab's commands, as the command line calls them; each says what it does and raises LabError.
 
-Resetting: a host's own layer is dropped and it boots from its golden layer. A domain controller never goes back alone: its
-partner would keep newer update sequence numbers and ignore what it writes next, so `reset dc1` (or dc2) resets both.
-Member machine passwords are those of the golden state on both sides, so members stay joined.
+Resetting: a host's own layer is dropped and it boots from its golden layer. A domain controller never goes back
+alone: its partner would keep newer update sequence numbers and ignore what it writes next, so
+`reset dc1` (or dc2) resets both. Member machine passwords are those of the golden state on both sides, so members
+stay joined.
 """
 
 from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 import json
 import shutil
 import subprocess
@@ -183,15 +185,13 @@ def _answering(hosts: list[Host]) -> None:
     _until(addressed, "a host got no address")
     targets = [f"{known[host.name]}:{port}" for host in hosts for port in host.ports]
     argv = [sys.executable, "-I", "-S", str(Path(__file__).with_name("probe.py")), str(_READY_SECONDS), *targets]
-    done = subprocess.run(
-        auditor.enter(argv), env=auditor.environment(), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run(auditor.enter(argv), env=auditor.environment(), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise LabError(f"No answer within {_READY_SECONDS:.0f} s from: {done.stdout.strip() or done.stderr.strip()}")
     for host in hosts:
         if host.ready:
             command = list(host.ready)
-            _until(lambda host=host, command=command: _succeeds_in(host, command), f"{host.name} is not ready")
+            _until(functools.partial(_succeeds_in, host, command), f"{host.name} is not ready")
 
 
 def _succeeds_in(host: Host, argv: list[str]) -> bool:

@@ -23,9 +23,14 @@ _DAYS = 397
 
 
 def password(length: int = 20) -> str:
-    """A random password that any complexity rule takes, without characters that shells or YAML care about."""
+    """Give a random password that any complexity rule takes, without characters that shells or YAML care about."""
     body = "".join(secrets.choice(_ALPHABET) for _ in range(length - 4))
-    return f"{body}-" + secrets.choice(string.ascii_lowercase) + secrets.choice(string.ascii_uppercase) + secrets.choice("23456789")
+    return (
+        f"{body}-"
+        + secrets.choice(string.ascii_lowercase)
+        + secrets.choice(string.ascii_uppercase)
+        + secrets.choice("23456789")
+    )
 
 
 def make(folder: Path) -> None:
@@ -69,10 +74,11 @@ def _vaults(folder: Path) -> None:
 
 
 def _pki(folder: Path) -> None:
-    """The lab's CA and the servers' certificates, RSA 2048."""
+    """Make the lab's CA and the servers' certificates, RSA 2048."""
     ca_key, ca = folder / "ca.key", folder / "ca.pem"
     run([
-        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", str(_CA_DAYS), "-keyout", ca_key, "-out", ca,
+        "openssl", "req", "-x509", "-newkey", "rsa:2048", "-noenc", "-days", str(_CA_DAYS),
+        "-keyout", ca_key, "-out", ca,
         "-subj", "/O=School/CN=School Lab CA", "-addext", "basicConstraints=critical,CA:TRUE,pathlen:0",
         "-addext", "keyUsage=critical,keyCertSign,cRLSign",
     ])  # fmt: skip

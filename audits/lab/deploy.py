@@ -26,7 +26,7 @@ _SLOW = 4.0  # seconds from which a task is named even when it changed nothing
 
 
 def detail(data: dict[str, Any]) -> str:
-    """What a module of ours says that it changed."""
+    """Tell what a module of ours says that it changed."""
     result = data.get("res", {})
     words = [str(word) for key in ("paths", "changes", "commands") for word in result.get(key) or []]
     return ", ".join(words)[:300]

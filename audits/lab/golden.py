@@ -1,4 +1,4 @@
-"""Golden layers: each host's own layer as the build left it, with the build's secrets, under the digest of what made it."""
+"""Golden layers: each host's own layer as the build left it, with its secrets, under the digest of what made it."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def ensure() -> None:
 
 
 def _sources() -> str:
-    """The machine's own Debian sources with our suite in place of its own, in one-line or deb822 form."""
+    """Give the machine's own Debian sources with our suite in place of its own, in one-line or deb822 form."""
     own = re.search(r"^VERSION_CODENAME=(\w+)", Path("/etc/os-release").read_text(), re.MULTILINE)
     lists = [Path("/etc/apt/sources.list"), *sorted(Path("/etc/apt/sources.list.d").glob("*.sources"))]
     for path in lists:
@@ -75,7 +75,7 @@ def _sources() -> str:
 
 
 def _base() -> None:
-    """A minimal system by mmdebstrap, without identity: no host keys, no machine id, no name."""
+    """Build a minimal system by mmdebstrap, without identity: no host keys, no machine id, no name."""
     say(f"building layer base ({SUITE})")
     target = directory("base")
     scratch = Path(tempfile.mkdtemp(prefix="base-", dir=target.parent))
@@ -88,8 +88,9 @@ def _base() -> None:
         f'locales/default_environment_locale select {_LOCALE}\\n\' | chroot "$1" debconf-set-selections'
     )
     run([
-        "mmdebstrap", "--quiet", "--variant=minbase", "--skip=cleanup/apt/lists", f"--include={','.join(packages()['base'])}",
-        "--aptopt=Acquire::Check-Valid-Until \"false\"", "--aptopt=Acquire::http::Timeout \"10\"", *excludes,
+        "mmdebstrap", "--quiet", "--variant=minbase", "--skip=cleanup/apt/lists",
+        f"--include={','.join(packages()['base'])}",
+        '--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=Acquire::http::Timeout "10"', *excludes,
         f"--essential-hook={preseed}", f"--customize-hook={cleanup}",
         SUITE, scratch / "root", sources,
     ])  # fmt: skip
@@ -100,12 +101,12 @@ def _base() -> None:
 
 
 def lower_directories(names: list[str]) -> str:
-    """The overlay option for these layers, topmost first."""
+    """Give the overlay option for these layers, topmost first."""
     return ":".join(str(directory(name)) for name in names)
 
 
 def _role(name: str) -> None:
-    """An overlay on the parent layers, filled with apt."""
+    """Build an overlay on the parent layers, filled with apt."""
     say(f"building layer {name}: {len(packages()[name])} packages")
     target = directory(name)
     parents: list[str] = []
@@ -121,14 +122,16 @@ def _role(name: str) -> None:
     # mounts live in a mount name space that ends with the installation, whatever happens
     root = scratch / "root"
     prepare = (
-        f'cp -L /etc/resolv.conf "{root}/etc/resolv.conf"; printf "#!/bin/sh\\nexit 101\\n" > "{root}/usr/sbin/policy-rc.d"\n'
+        f'cp -L /etc/resolv.conf "{root}/etc/resolv.conf"\n'
+        f'printf "#!/bin/sh\\nexit 101\\n" > "{root}/usr/sbin/policy-rc.d"\n'
         f'chmod 755 "{root}/usr/sbin/policy-rc.d"\n'
     )
     script = script.replace("set -eu\n", "", 1).replace("root=$1; shift\n", f"root=$1; shift\n{prepare}", 1)
     log = target.parent / f"{target.name}.log"
     with log.open("w") as out:
         done = subprocess.run(
-            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", script, "_", root, *packages()[name]],
+            ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-euc", script, "_", root,
+             *packages()[name]],
             stdout=out, stderr=subprocess.STDOUT, check=False, env=dict(os.environ),
         )  # fmt: skip
     if done.returncode != 0:
@@ -136,8 +139,8 @@ def _role(name: str) -> None:
         raise LabError(f"Layer {name} was not built (apt ended with {done.returncode}); log {log}:\n{tail}")
     for leftover in ("etc/resolv.conf", "usr/sbin/policy-rc.d"):
         (scratch / "up" / leftover).unlink(missing_ok=True)
-    for leftover in (scratch / "up" / "etc" / "ssh").glob("ssh_host_*"):
-        leftover.unlink()
+    for key in (scratch / "up" / "etc" / "ssh").glob("ssh_host_*"):
+        key.unlink()
     for wanted in (scratch / "up" / "etc/systemd/system").glob("*.wants/*"):
         if wanted.name.removesuffix(".service").removesuffix(".socket").partition("-")[0] in _SERVICES:
             wanted.unlink()

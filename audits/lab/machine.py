@@ -27,7 +27,7 @@ _STOP_SECONDS = 40.0
 
 
 def directory(host: Host) -> Path:
-    """The host's own directory: up (what it wrote), work, root (where it is mounted)."""
+    """Give the host's own directory: up (what it wrote), work, root (where it is mounted)."""
     return paths.state() / "hosts" / host.name
 
 
@@ -94,7 +94,7 @@ def start(host: Host) -> None:
 
 
 def _started(pid: int) -> str | None:
-    """A process's start time in clock ticks (with the pid its identity), or None when it is gone or a zombie."""
+    """Give a process's start time in clock ticks (with the pid its identity), or None when it is gone or a zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -132,7 +132,7 @@ def alive(host: Host) -> bool:
 
 
 def enter(host: Host, argv: list[str]) -> list[str]:
-    """The command that runs `argv` inside the host, as root; LabError when it does not run."""
+    """Give the command that runs `argv` inside the host, as root; LabError when it does not run."""
     pid = leader(host)
     if pid is None:
         raise LabError(f"{host.name} does not run.", "keuring lab up starts the lab.")
@@ -225,10 +225,12 @@ def mounts_below(folder: Path) -> list[Path]:
 
 
 def status(host: Host) -> str:
-    """One word: down, starting, running, degraded …"""
+    """Give one word: down, starting, running, degraded and the like."""
     if host.name not in HOSTS or not alive(host):
         return "down"
     with contextlib.suppress(LabError, subprocess.TimeoutExpired):
         argv = enter(host, ["systemctl", "is-system-running"])
-        return subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10).stdout.strip() or "starting"
+        return (
+            subprocess.run(argv, capture_output=True, text=True, check=False, timeout=10).stdout.strip() or "starting"
+        )
     return "starting"

@@ -1,4 +1,4 @@
-"""The segments: bridges in a network name space of ours, and one name space per host. Nothing touches the machine's own."""
+"""The segments: bridges in a network name space of ours, a name space per host, and no link to the machine's own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _batch(place: str, lines: list[str]) -> None:
 
 
 def up() -> None:
-    """The switch with a bridge per segment, and the auditor's place with its address and default route."""
+    """Make the switch with a bridge per segment, and the auditor's place with its address and default route."""
     if not _exists("sw"):
         run(["ip", "netns", "add", paths.netns("sw")])
         lines = ["link set lo up"]
@@ -36,7 +36,7 @@ def up() -> None:
 
 
 def connect(host: Host) -> None:
-    """The host's name space with its interfaces on their bridges; addresses are the host's own business."""
+    """Make the host's name space with its interfaces on their bridges; addresses are the host's own business."""
     if not _exists(host.name):
         _connect(host.name, list(host.segments), [host.mac(number) for number in range(len(host.segments))])
 
@@ -63,7 +63,7 @@ def _connect(place: str, segments: list[str], macs: list[str]) -> None:
 
 
 def address(host: Host, interface: int = 0) -> str | None:
-    """The IPv4 address that a host has now on an interface, or None."""
+    """Give the IPv4 address that a host has now on an interface, or None."""
     argv = ["ip", "-n", paths.netns(host.name), "-4", "-o", "addr", "show", "dev", f"eth{interface}", "scope", "global"]
     for line in run(argv).splitlines():
         return line.split()[3].partition("/")[0]

@@ -30,12 +30,12 @@ CGROUP_ROOTS = tuple(Path("/sys/fs/cgroup") / name for name in ("unified", "syst
 
 
 def home() -> Path:
-    """The lab's cache, shared by all instances."""
+    """Give the lab's cache, shared by all instances."""
     return Path(os.environ.get("KEURING_LAB_HOME") or Path.home() / ".cache" / "keuring-lab").absolute()
 
 
 def instance_name() -> str:
-    """This instance's name; short, since network interface names and socket paths carry it."""
+    """Give this instance's name; short, since network interface names and socket paths carry it."""
     name = os.environ.get("KEURING_LAB_INSTANCE") or "lab"
     if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", name):
         raise LabError(f"KEURING_LAB_INSTANCE={name!r}: use up to eight small letters and digits, a letter first.")
@@ -43,7 +43,7 @@ def instance_name() -> str:
 
 
 def state() -> Path:
-    """This instance's directory."""
+    """Give this instance's directory."""
     return home() / "instances" / instance_name()
 
 
@@ -58,7 +58,7 @@ def netns(place: str) -> str:
 
 
 def cgroups(place: str = "") -> list[Path]:
-    """The instance's control groups (or one place's) in every hierarchy that tracks processes; they may not exist."""
+    """Give the instance's control groups (or a place's) in each hierarchy that tracks processes; they may not exist."""
     roots = [root for root in CGROUP_ROOTS if (root / "cgroup.procs").exists()]
     return [root / f"keuring-{instance_name()}" / place for root in roots]
 
@@ -77,7 +77,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
 
 
 def load_state() -> dict[str, Any]:
-    """What this instance recorded about itself: {} when it is not up."""
+    """Tell what this instance recorded about itself: {} when it is not up."""
     try:
         recorded: dict[str, Any] = json.loads((state() / "state.json").read_text())
     except (OSError, ValueError):

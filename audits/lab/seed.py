@@ -33,8 +33,8 @@ def plant(host: Host, root: Path, secrets: Path) -> None:
     shutil.copy(secrets / "hosts" / f"{host.name}.pub", root / "etc/ssh/ssh_host_ed25519_key.pub")
     (root / "etc/ssh/ssh_host_ed25519_key").chmod(0o600)
     run([
-        "chroot", root, "useradd", "--system", "--uid", str(ANSIBLE_UID), "--create-home", "--home-dir", "/var/lib/ansible",
-        "--shell", "/bin/bash", "ansible",
+        "chroot", root, "useradd", "--system", "--uid", str(ANSIBLE_UID), "--create-home",
+        "--home-dir", "/var/lib/ansible", "--shell", "/bin/bash", "ansible",
     ])  # fmt: skip
     ssh = root / "var/lib/ansible/.ssh"
     write(ssh / "authorized_keys", (secrets / "keys" / "ansible.pub").read_text(), 0o600)

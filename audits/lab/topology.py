@@ -47,11 +47,11 @@ class Host:
         return f"{self.name}.{DOMAIN}"
 
     def mac(self, interface: int) -> str:
-        """Fixed hardware address of eth<interface>, so that DHCP reservations hold over rebuilds."""
+        """Give fixed hardware address of eth<interface>, so that DHCP reservations hold over rebuilds."""
         return f"02:77:{interface:02x}:00:00:{list(HOSTS).index(self.name) + 16:02x}"
 
     def layers(self) -> list[str]:
-        """The host's package layers, topmost first."""
+        """Give the host's package layers, topmost first."""
         chain: list[str] = []
         name: str | None = self.layer
         while name is not None:

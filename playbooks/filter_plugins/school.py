@@ -7,12 +7,12 @@ import io
 
 
 def from_csv(text: str) -> list[dict[str, str]]:
-    """The rows of a CSV text with a heading."""
+    """Give the rows of a CSV text with a heading."""
     return [dict(row) for row in csv.DictReader(io.StringIO(text))]
 
 
 def directory_users(rows: list[dict[str, str]], domain: str, files: str) -> list[dict]:
-    """The rows of users.csv as the module samba_directory takes them."""
+    """Give the rows of users.csv as the module samba_directory takes them."""
     users = []
     for row in rows:
         name, full = row["sAMAccountName"], f"{row['givenName']} {row['sn']}"
@@ -36,7 +36,7 @@ def directory_users(rows: list[dict[str, str]], domain: str, files: str) -> list
 
 
 def host_records(addresses: dict[str, str], domain: str, controllers: list[str]) -> list[dict[str, str]]:
-    """A and PTR records of hosts in /24 reverse zones; controllers register their own A records."""
+    """Give a and PTR records of hosts in /24 reverse zones; controllers register their own A records."""
     records = []
     for name, address in addresses.items():
         net, _, last = address.rpartition(".")
@@ -48,24 +48,27 @@ def host_records(addresses: dict[str, str], domain: str, controllers: list[str])
 
 
 def folder_rights(shares: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The shares' own folders, as the module samba_rights takes them."""
+    """Give the shares' own folders, as the module samba_rights takes them."""
     return [{"path": share["path"], "sddl": share["folder"], "share": share["name"]} for share in shares]
 
 
 def share_rights(shares: list[dict[str, str]]) -> dict[str, str]:
-    """The rights on the shares themselves."""
+    """Give the rights on the shares themselves."""
     return {share["name"]: share["share"] for share in shares}
 
 
 def home_rights(rows: list[dict[str, str]], folder: str, sddl: str) -> list[dict[str, str]]:
-    """A home folder per person; {USER} in the SDDL is the person."""
+    """Give a home folder per person; {USER} in the SDDL is the person."""
     people = [row["sAMAccountName"] for row in rows]
-    return [{"path": f"{folder}/{name}", "sddl": sddl.replace("{USER}", f"{{{name}}}"), "share": "homes"} for name in people]
+    return [
+        {"path": f"{folder}/{name}", "sddl": sddl.replace("{USER}", f"{{{name}}}"), "share": "homes"} for name in people
+    ]
 
 
 class FilterModule:
     """What Ansible loads."""
 
     def filters(self) -> dict[str, object]:
+        """Give the filters by their names."""
         names = (from_csv, directory_users, host_records, folder_rights, share_rights, home_rights)
         return {function.__name__: function for function in names}

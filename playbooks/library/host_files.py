@@ -30,7 +30,7 @@ MODES = {"content": "0644", "directory": "0755"}
 
 
 def state_of(path: str) -> dict[str, str]:
-    """What stands at a path now, comparable with what is wanted."""
+    """Tell what stands at a path now, comparable with what is wanted."""
     try:
         found = os.lstat(path)
     except OSError:
@@ -50,7 +50,7 @@ def state_of(path: str) -> dict[str, str]:
 
 
 def wish(item: dict) -> dict[str, str]:
-    """What is wanted at a path, in the form of state_of."""
+    """Tell what is wanted at a path, in the form of state_of."""
     if item.get("absent"):
         return {}
     if item.get("link"):
@@ -108,7 +108,7 @@ def strays(item: dict, listed: set[str]) -> list[dict]:
 
 
 def main() -> None:
-    """Module entry point."""
+    """Run the module."""
     spec = {"files": {"type": "list", "elements": "dict", "required": True}}
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     items = module.params["files"]

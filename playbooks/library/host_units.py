@@ -10,7 +10,8 @@ module: host_units
 short_description: Many systemd units in one pass
 options:
   units:
-    description: "name -> running (enabled and active), stopped (disabled and inactive) or masked (and inactive)"
+    description:
+      - "name -> running (enabled and active), enabled (active or not), stopped (disabled and inactive) or masked"
     type: dict
     required: true
 """
@@ -18,10 +19,8 @@ ENABLED = {"enabled", "static", "indirect", "alias", "generated", "enabled-runti
 
 
 def main() -> None:
-    """Module entry point."""
-    module = AnsibleModule(
-        argument_spec={"units": {"type": "dict", "required": True}}, supports_check_mode=True
-    )
+    """Run the module."""
+    module = AnsibleModule(argument_spec={"units": {"type": "dict", "required": True}}, supports_check_mode=True)
     wanted = module.params["units"]
     names = list(wanted)
     show = ["systemctl", "show", "-p", "Id,LoadState,UnitFileState,ActiveState,WantedBy,RequiredBy", *names]
@@ -33,14 +32,14 @@ def main() -> None:
         masked = now["LoadState"] == "masked"
         missing = now["LoadState"] == "not-found"
         want = wanted[name]
-        if want == "running":
+        if want in {"running", "enabled"}:
             if masked:
                 commands.append(["unmask", name])
             # an alias alone also counts as enabled, but starts nothing
             wanted_by = now.get("WantedBy") or now.get("RequiredBy")
             if now["UnitFileState"] not in ENABLED or (now["UnitFileState"] == "enabled" and not wanted_by):
                 commands.append(["enable", name])
-            if not active:
+            if not active and want == "running":
                 commands.append(["start", name])
         elif want == "stopped" and not missing:
             if active:

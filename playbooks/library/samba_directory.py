@@ -37,7 +37,7 @@ class Content:
         self.descriptors = SDUtils(self.samdb)
 
     def full(self, dn: str) -> str:
-        """A name below the domain as a full one."""
+        """Give a name below the domain as a full one."""
         return f"{dn},{self.base}"
 
     def attributes(self, dn: str, wanted: dict[str, list[str]]) -> Iterator[str]:
@@ -50,7 +50,7 @@ class Content:
             yield f"{dn}: {', '.join(sorted(missing))}"
 
     def ou(self, item: dict) -> Iterator[str]:
-        """An organisational unit, protected from accidental deletion."""
+        """Ensure an organisational unit, protected from accidental deletion."""
         dn = self.full(item["dn"])
         wanted = {"description": [item["description"]]}
         if found(self.samdb, dn, []) is None:
@@ -66,14 +66,14 @@ class Content:
             yield f"{dn}: protected"
 
     def account(self, name: str) -> ldb.Message | None:
-        """An account by its logon name."""
+        """Find an account by its logon name."""
         hits = self.samdb.search(
             self.base, expression=f"(sAMAccountName={ldb.binary_encode(name)})", attrs=["member", "userAccountControl"]
         )
         return hits[0] if hits else None
 
     def group(self, item: dict) -> Iterator[str]:
-        """A security group; its members come later, when everybody exists."""
+        """Ensure a security group; its members come later, when everybody exists."""
         dn = self.full(f"CN={item['name']},{item['ou']}")
         wanted = {"groupType": [SCOPES[item["scope"]]], "description": [item["description"]]}
         if self.account(item["name"]) is None:
@@ -93,7 +93,7 @@ class Content:
         yield from self.attributes(str(group.dn), {"member": [str(one.dn) for one in accounts if one is not None]})
 
     def user(self, item: dict) -> Iterator[str]:
-        """A person; the password is set when the account is made, and theirs from then on."""
+        """Ensure a person; the password is set when the account is made, and theirs from then on."""
         wanted = {name: [value] for name, value in item["attributes"].items()}
         wanted["userAccountControl"] = [str(NORMAL | (NEVER_EXPIRES if item.get("never_expires") else 0))]
         if self.account(item["name"]) is None:
@@ -102,7 +102,9 @@ class Content:
                 self.samdb.transaction_start()
                 classes = {"objectClass": ["user"], "sAMAccountName": [item["name"]]}
                 add(self.samdb, dn, {**classes, **wanted, "userAccountControl": ["514"]})
-                self.samdb.setpassword(f"(sAMAccountName={item['name']})", self.module.params["passwords"][item["name"]])
+                self.samdb.setpassword(
+                    f"(sAMAccountName={item['name']})", self.module.params["passwords"][item["name"]]
+                )
                 replace(self.samdb, dn, {"userAccountControl": wanted["userAccountControl"]})
                 self.samdb.transaction_commit()
             yield f"{dn}: made"
@@ -110,7 +112,7 @@ class Content:
             yield from self.attributes(str(self.account(item["name"]).dn), wanted)
 
     def pso(self, item: dict) -> Iterator[str]:
-        """A fine-grained password policy."""
+        """Ensure a fine-grained password policy."""
         dn = self.full(f"CN={item['name']},CN=Password Settings Container,CN=System")
         wanted = {name: [str(value)] for name, value in item["attributes"].items()}
         if found(self.samdb, dn, []) is None:
@@ -122,6 +124,18 @@ class Content:
         accounts = [self.account(name) for name in item["applies_to"]]
         wanted["msDS-PSOAppliesTo"] = [str(one.dn) for one in accounts if one is not None]
         yield from self.attributes(dn, wanted)
+
+    def pso_reader(self, name: str) -> Iterator[str]:
+        """Let a group read the fine-grained password policies: by default only administrators may."""
+        account = self.account(name)
+        sid = str(self.descriptors.get_object_sid(str(account.dn))) if account else ""
+        dn = self.full("CN=Password Settings Container,CN=System")
+        if not sid or sid not in self.descriptors.get_sd_as_sddl(dn):
+            if not self.check:
+                self.descriptors.dacl_add_ace(dn, f"(A;CI;LCRPLORC;;;{sid})")
+                for item in self.module.params["psos"]:  # what is there already inherits nothing anew
+                    self.descriptors.dacl_add_ace(f"CN={item['name']},{dn}", f"(A;;LCRPLORC;;;{sid})")
+            yield f"{dn}: {name} may read"
 
     def all(self) -> Iterator[str]:
         """Everything, in the order in which things need each other."""
@@ -141,11 +155,14 @@ class Content:
             yield from self.members(name, wanted)
         for item in params["psos"]:
             yield from self.pso(item)
+        for name in params["pso_readers"]:
+            yield from self.pso_reader(name)
 
 
 def main() -> None:
-    """Module entry point."""
+    """Run the module."""
     lists = {name: {"type": "list", "elements": "dict", "default": []} for name in ("ous", "groups", "users", "psos")}
+    lists["pso_readers"] = {"type": "list", "elements": "str", "default": []}
     rest = {"domain": {"type": "dict", "default": {}}, "passwords": {"type": "dict", "default": {}, "no_log": True}}
     module = AnsibleModule(argument_spec={**lists, **rest}, supports_check_mode=True)
     try:

@@ -42,6 +42,7 @@ class Server:
         self.rpc = dnsserver.dnsserver(f"ncacn_ip_tcp:{host}[sign]", parm, credentials)
 
     def has_zone(self, zone: str) -> bool:
+        """Tell whether the zone is there."""
         try:
             self.rpc.DnssrvQuery2(CLIENT, 0, self.host, zone, "ZoneInfo")
         except WERRORError as error:
@@ -51,6 +52,7 @@ class Server:
         return True
 
     def make_zone(self, zone: str) -> None:
+        """Make a zone in the domain partition, with secure updates only."""
         info = dnsserver.DNS_RPC_ZONE_CREATE_INFO_LONGHORN()
         info.pszZoneName = zone
         info.dwZoneType = dnsp.DNS_ZONE_TYPE_PRIMARY
@@ -64,6 +66,7 @@ class Server:
         )
 
     def has(self, zone: str, name: str, kind: str, data: str) -> bool:
+        """Tell whether the record is there."""
         try:
             return dns_record_match(self.rpc, self.host, zone, name, TYPES[kind], data) is not None
         except WERRORError as error:
@@ -72,13 +75,14 @@ class Server:
             raise
 
     def make(self, zone: str, name: str, kind: str, data: str) -> None:
+        """Make a record beside those of the same name."""
         buffer = dnsserver.DNS_RPC_RECORD_BUF()
         buffer.rec = record_from_string(TYPES[kind], data)
         self.rpc.DnssrvUpdateRecord2(CLIENT, 0, self.host, zone, name, buffer, None)
 
 
 def main() -> None:
-    """Module entry point."""
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "server": {"type": "str", "required": True},

@@ -33,7 +33,7 @@ LINK = re.compile(r"\[LDAP://([^;]+);(\d+)\]", re.IGNORECASE)
 
 
 def registry_pol(entries: list[dict]) -> bytes:
-    """A Registry.pol file (MS-GPREG 2.2.1)."""
+    """Give a Registry.pol file (MS-GPREG 2.2.1)."""
 
     def wide(text: str) -> bytes:
         return text.encode("utf-16-le") + b"\0\0"
@@ -49,7 +49,7 @@ def registry_pol(entries: list[dict]) -> bytes:
 
 
 def content(wanted: object) -> bytes:
-    """The bytes of a file as it is described."""
+    """Give the bytes of a file as it is described."""
     if isinstance(wanted, dict):
         if "utf16" in wanted:
             return b"\xff\xfe" + wanted["utf16"].replace("\n", "\r\n").encode("utf-16-le")
@@ -92,18 +92,22 @@ class Policies:
         return f"CN={guid},CN=Policies,CN=System,{self.base}"
 
     def make(self, name: str, guid: str) -> None:
-        """An empty policy."""
+        """Build an empty policy."""
         add(self.samdb, self.dn(guid), {
             "objectClass": ["groupPolicyContainer"], "displayName": [name], "flags": ["0"], "versionNumber": ["0"],
             "gPCFunctionalityVersion": ["2"], "showInAdvancedViewOnly": ["TRUE"],
             "gPCFileSysPath": [f"\\\\{self.realm}\\sysvol\\{self.realm}\\Policies\\{guid}"],
         })  # fmt: skip
         for part in ("Machine", "User"):
-            add(self.samdb, f"CN={part},{self.dn(guid)}", {"objectClass": ["container"], "showInAdvancedViewOnly": ["TRUE"]})
+            add(
+                self.samdb,
+                f"CN={part},{self.dn(guid)}",
+                {"objectClass": ["container"], "showInAdvancedViewOnly": ["TRUE"]},
+            )
             os.makedirs(os.path.join(self.folder, guid, part), exist_ok=True)
 
     def files(self, name: str, guid: str, wanted: dict) -> tuple[bool, bool]:
-        """The policy's files; says whether the machine's and the user's part changed."""
+        """Give the policy's files; says whether the machine's and the user's part changed."""
         changed = {"Machine": False, "User": False}
         for path, described in wanted.items():
             full, new = os.path.join(self.folder, guid, path), content(described)
@@ -135,7 +139,10 @@ class Policies:
             self.words.append(f"{name}: {', '.join(sorted(missing))}")
             if not self.check:
                 replace(self.samdb, self.dn(guid), missing)
-        ini, text = os.path.join(self.folder, guid, "GPT.INI"), f"[General]\r\nVersion={version}\r\ndisplayName={name}\r\n"
+        ini, text = (
+            os.path.join(self.folder, guid, "GPT.INI"),
+            f"[General]\r\nVersion={version}\r\ndisplayName={name}\r\n",
+        )
         before = ""
         if os.path.exists(ini):
             with open(ini, newline="") as file:
@@ -186,7 +193,7 @@ class Policies:
 
 
 def main() -> None:
-    """Module entry point."""
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "gpos": {"type": "list", "elements": "dict", "required": True},
@@ -205,7 +212,9 @@ def main() -> None:
         if code != 0:
             module.fail_json(msg=f"sysvolreset ended with {code}: {(err or out)[-600:]}")
     after = "".join(f"{word}\n" for word in policies.words)
-    module.exit_json(changed=bool(policies.words), changes=policies.words, guids=policies.guids, diff={"before": "", "after": after})
+    module.exit_json(
+        changed=bool(policies.words), changes=policies.words, guids=policies.guids, diff={"before": "", "after": after}
+    )
 
 
 if __name__ == "__main__":

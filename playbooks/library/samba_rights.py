@@ -53,7 +53,7 @@ class Rights:
         return security.descriptor.from_sddl(text, self.domain).as_sddl(self.domain)
 
     def folder(self, item: dict) -> None:
-        """A folder with exactly these rights."""
+        """Give a folder with exactly these rights."""
         path, wanted, share = item["path"], self.normal(item["sddl"]), item.get("share")
         if not os.path.isdir(path):
             self.words.append(f"{path}: made")
@@ -68,7 +68,7 @@ class Rights:
             setntacl(self.parm, path, wanted, str(self.domain), self.session, use_ntvfs=False, service=share)
 
     def share(self, name: str, sddl: str) -> None:
-        """A share with exactly these rights."""
+        """Give a share with exactly these rights."""
         wanted = self.normal(sddl)
         _, out, _ = self.module.run_command(["sharesec", name, "--viewsddl"])
         match = re.search(r"D:.*", out)
@@ -82,7 +82,7 @@ class Rights:
 
 
 def main() -> None:
-    """Module entry point."""
+    """Run the module."""
     module = AnsibleModule(
         argument_spec={
             "folders": {"type": "list", "elements": "dict", "default": []},

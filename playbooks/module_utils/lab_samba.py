@@ -9,14 +9,14 @@ from samba.samdb import SamDB
 
 
 def open_directory() -> tuple[SamDB, LoadParm]:
-    """The local directory, as the system itself (we are root on a domain controller)."""
+    """Give the local directory, as the system itself (we are root on a domain controller)."""
     parm = LoadParm()
     parm.load_default()
     return SamDB(session_info=system_session(), lp=parm), parm
 
 
 def found(samdb: SamDB, dn: str, attrs: list[str]) -> ldb.Message | None:
-    """The object with this name, or None."""
+    """Give the object with this name, or None."""
     try:
         return samdb.search(dn, scope=ldb.SCOPE_BASE, attrs=attrs)[0]
     except ldb.LdbError as error:
@@ -26,12 +26,12 @@ def found(samdb: SamDB, dn: str, attrs: list[str]) -> ldb.Message | None:
 
 
 def texts(message: ldb.Message, name: str) -> list[str]:
-    """An attribute's values as text, sorted."""
+    """Build an attribute's values as text, sorted."""
     return sorted(str(value) for value in message.get(name) or [])
 
 
 def differences(message: ldb.Message, wanted: dict[str, list[str]]) -> dict[str, list[str]]:
-    """The wanted attributes that an object does not have yet."""
+    """Give the wanted attributes that an object does not have yet."""
     return {name: values for name, values in wanted.items() if texts(message, name) != sorted(values)}
 
 

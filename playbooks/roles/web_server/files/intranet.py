@@ -3,12 +3,13 @@
 
 import html
 import os
+from collections.abc import Callable
 from wsgiref.simple_server import make_server
 
 import psycopg2
 
 
-def application(environ, start_response):
+def application(_environ: dict[str, object], start_response: Callable[..., object]) -> list[bytes]:
     """One page, read afresh for every request."""
     try:
         with psycopg2.connect(os.environ["DATABASE"], connect_timeout=3) as connection, connection.cursor() as cursor:
