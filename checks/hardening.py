@@ -7,6 +7,7 @@ and the right one costs nothing on a usual server. `hardening: {profile: server,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 from checks.core import Expectation, Outcome, Scope, check, expect, failed, kind, passed
@@ -22,6 +23,7 @@ from checks.facts.units import Units
 from checks.firewall import judge_active
 from checks.kernel import is_confined
 from checks.openssh import weak_algorithms
+from checks.questions import Unreadable
 from checks.software import automatic_updates
 
 Rule = Literal[
@@ -183,17 +185,19 @@ def packets_are_not_forwarded(sysctl: Sysctl, want: Hardening) -> Outcome:
 def redirects_are_ignored(sysctl: Sysctl, want: Hardening) -> Outcome:
     """Whether nobody on the network can bend this host's routes, nor this host those of others.
 
-    For IPv4 `all` and the interface are combined: accept_redirects with AND where the interface forwards, else with OR
-    (ip-sysctl), so the interfaces are what counts.
+    The kernel combines `all` with each interface by AND or OR (ip-sysctl), so both must be 0; on the loopback it
+    does not matter.
     """
-    every: dict[str, tuple[str, ...]] = {
-        key: ("0",) for key in sysctl.values if key.startswith("net.ipv4.conf.") and key.endswith(_REDIRECTS)
-    }
-    every |= {k: ("0",) for k in sysctl.values if k.startswith("net.ipv6.conf.") and k.endswith(".accept_redirects")}
-    return _sysctl(sysctl, every, only_wrong=True)
-
-
-_REDIRECTS = (".accept_redirects", ".send_redirects")
+    every = [
+        key
+        for key in sysctl.values
+        if (key.startswith("net.ipv4.conf.") and key.endswith((".accept_redirects", ".send_redirects")))
+        or (key.startswith("net.ipv6.conf.") and key.endswith(".accept_redirects"))
+    ]
+    if not every:
+        raise Unreadable("the kernel shows no parameters of its interfaces")
+    wrong = sorted(key for key in every if ".conf.lo." not in key and sysctl.values[key] != "0")
+    return _none("members", wrong)
 
 
 @check
@@ -250,13 +254,11 @@ def kernel_addresses_are_hidden(sysctl: Sysctl, want: Hardening) -> Outcome:
     return _sysctl(sysctl, {"kernel.kptr_restrict": ("1", "2"), "kernel.dmesg_restrict": ("1",)})
 
 
-def _sysctl(sysctl: Sysctl, wanted: dict[str, tuple[str, ...]], *, only_wrong: bool = False) -> Outcome:
+def _sysctl(sysctl: Sysctl, wanted: Mapping[str, tuple[str, ...]]) -> Outcome:
     """Judge parameters; those of IPv6 do not count where the kernel has none."""
     here = {k: v for k, v in wanted.items() if not k.startswith("net.ipv6.") or k in sysctl.values}
     seen = {key: sysctl.value(key) for key in here}
     wrong = {key: value for key, value in seen.items() if value not in here[key]}
-    if only_wrong:
-        return (failed if wrong else passed)({"extra": wrong}, {"extra": {}})
     expected = {key: v[0] if len(v) == 1 else {"one_of": list(v)} for key, v in here.items()}
     return (failed if wrong else passed)(seen, expected)
 

@@ -12,6 +12,7 @@ from checks.questions import FailureKind, Shell, Unreadable, quote
 
 _FORMAT = "%f/%U/%G/%s"  # domain groups may have spaces and backslashes in their names, but no slash
 _TYPE = {1: "fifo", 2: "character device", 4: "directory", 6: "block device", 8: "file", 10: "symlink", 12: "socket"}
+_ESCAPE = re.compile(r"\\(?:([0-7]{3})|\\)")  # getfacl writes spaces and backslashes in names so
 _ABSENT = ("No such file or directory", "Not a directory")
 
 
@@ -90,7 +91,11 @@ class PathAcl(Fact):
     def read(cls, answer: Output) -> Self:
         """Read the entries; comments about effective rights are left out by -E."""
         lines = [line.strip() for line in answer.text().splitlines()]
-        return cls(frozenset(line for line in lines if line and not line.startswith("#")))
+        return cls(frozenset(_ESCAPE.sub(_character, e) for e in lines if e and not e.startswith("#")))
+
+
+def _character(match: re.Match[str]) -> str:
+    return chr(int(match[1], 8)) if match[1] else "\\"
 
 
 SECURITY_PATHS = (
@@ -128,7 +133,7 @@ class WorldWritable(Fact):
     """
 
     question = Shell(
-        "find /boot /etc /opt /root /usr/bin /usr/sbin /usr/local /usr/lib/systemd /var/spool/cron -xdev "
+        "find /boot /etc /opt /usr/bin /usr/sbin /usr/local /usr/lib/systemd /var/spool/cron -xdev "
         "-perm -0002 -not -type l -not -type c -not -type p -not -type s -not -perm -1000",
         root=True,
         limit=256 * 1024,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Self
 
 from checks.core import Fact, Output
@@ -59,16 +60,17 @@ class Packages(Fact):
 class Updates(Fact):
     """Updates that apt would install, by its own lists; nothing is fetched (apt-get(8) `--simulate`).
 
-    `security`: those that come from a security archive. `age`: days since the lists were last brought up to date, None
-    when that cannot be told; `lists`: how many there are: without any, nothing can be said.
+    `security`: those that come from a security archive. `age`: days since the archive made the lists (Date of the
+    security archive's Release, else of the newest); not when they were fetched, since an `apt-get update` that fails
+    touches its files too. None without lists. `lists`: how many there are: without any, nothing can be said.
     """
 
     question = Shell(
         "command -v apt-get >/dev/null 2>&1 || exit 127; "
         "apt-get -qq -s -o Debug::NoLocking=true dist-upgrade </dev/null && "
         "echo '@@ lists' && ls /var/lib/apt/lists | grep -c 'InRelease$\\|Release$'; "
-        "echo '@@ stamps'; stat -c %Y /var/lib/apt/lists/*InRelease /var/lib/apt/lists/partial "
-        "/var/lib/apt/periodic/update-success-stamp 2>/dev/null; echo '@@ now'; date +%s",
+        "echo '@@ releases'; grep -H -s -E '^(Date|Label|Suite|Codename):' /var/lib/apt/lists/*Release; "
+        "echo '@@ now'; date +%s",
         timeout=60,
     )
 
@@ -92,9 +94,25 @@ class Updates(Fact):
                 pending.append(match[1])
                 if "security" in match[3].lower():
                     security.append(match[1])
-        stamps = [float(s) for s in told["stamps"].split()]
-        age = (now(told["now"]) - max(stamps)) / DAY if stamps else None
+        made = _made(told["releases"])
+        age = (now(told["now"]) - made) / DAY if made else None
         return cls(tuple(sorted(pending)), tuple(sorted(security)), int(told["lists"] or 0), age)
+
+
+def _made(text: str) -> float | None:
+    """Give when the newest security list was made (else the newest of all), from `file:Field: value` lines."""
+    fields: dict[str, dict[str, str]] = {}
+    for line in text.splitlines():
+        path, _, rest = line.partition(":")
+        name, _, value = rest.partition(":")
+        fields.setdefault(path, {})[name] = value.strip()
+    dated = [
+        ("security" in f"{path} {' '.join(f.values())}".lower(), parsedate_to_datetime(f["Date"]).timestamp())
+        for path, f in fields.items()
+        if "Date" in f
+    ]
+    of_security = [when for is_security, when in dated if is_security]
+    return max(of_security or [when for _, when in dated], default=None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,15 +58,16 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Units(Fact):
-    """All units by name and alias (systemctl(1) `show` and `list-unit-files`; systemd.unit(5)).
+    """All units by name and alias, with details of services and timers (systemctl(1)).
 
     Only on hosts that run systemd; elsewhere it cannot be read. TZ=UTC because systemctl prints times in local time.
     """
 
     question = Shell(
-        "TZ=UTC systemctl show --no-pager --property=Id,Names,LoadState,ActiveState,SubState,UnitFileState,Result,"
-        "ExecMainStatus,ExecMainExitTimestamp,WantedBy,RequiredBy,Unit,LastTriggerUSec,NextElapseUSecRealtime,"
-        "TimersCalendar,TimersMonotonic '*' && echo '@@ files' && "
+        "systemctl list-units --all --plain --full --no-legend --no-pager && echo '@@ details' && "
+        "TZ=UTC systemctl show --no-pager --property=Id,Names,UnitFileState,Result,ExecMainStatus,"
+        "ExecMainExitTimestamp,WantedBy,RequiredBy,Unit,LastTriggerUSec,NextElapseUSecRealtime,TimersCalendar,TimersMonotonic "
+        "'*.service' '*.timer' && echo '@@ files' && "
         "systemctl list-unit-files --no-pager --no-legend --full && echo '@@ now' && date +%s"
     )
 
@@ -75,24 +76,26 @@ class Units(Fact):
 
     @classmethod
     def read(cls, answer: Output) -> Self:
-        """Read the table of loaded units and add the unit files that are not loaded."""
+        """Read the table of loaded units, the details of services and timers, and the unit files."""
         if "not been booted with systemd" in answer.stderr:
             raise Unreadable("this host does not run systemd", FailureKind.NOT_INSTALLED)
         text = answer.text()
         told = sections(text)
+        files = dict(words[:2] for line in told["files"].splitlines() if len(words := line.split()) > 1)
+        details = {block["Id"]: block for block in blocks(told["details"]) if block.get("Id")}
         found: dict[str, Unit] = {}
-        for block in blocks(text.partition("@@ files")[0]):
-            if block.get("Id"):
-                unit = _unit(block)
+        for line in text.partition("@@ details")[0].splitlines():
+            words = line.split(None, 4)
+            if len(words) > 3:  # noqa: PLR2004 - unit, load, active, sub, description
+                unit = _unit(words, details.get(words[0], {}), files)
                 for name in unit.names:
                     found.setdefault(name, unit)
         if not found:
             raise Unreadable("systemctl told of no unit")
-        for line in told["files"].splitlines():
-            words = line.split()
-            if len(words) > 1 and words[0] not in found:
-                load = "masked" if words[1].startswith("masked") else "stub"
-                found[words[0]] = Unit(words[0], frozenset({words[0]}), load, "inactive", file=words[1])
+        for name, state in files.items():
+            if name not in found:
+                load = "masked" if state.startswith("masked") else "stub"
+                found[name] = Unit(name, frozenset({name}), load, "inactive", file=state)
         return cls(found, now(told["now"]))
 
     def find(self, *names: str, suffix: str = ".service") -> Unit | None:
@@ -115,18 +118,19 @@ _TYPES = frozenset(
 )
 
 
-def _unit(block: Mapping[str, str]) -> Unit:
+def _unit(words: list[str], block: Mapping[str, str], files: Mapping[str, str]) -> Unit:
+    name, load, active, sub = words[:4]
     wanted = f"{block.get('WantedBy', '')} {block.get('RequiredBy', '')}".split()
     status = block.get("ExecMainStatus", "")
     schedule = _CALENDAR.findall(block.get("TimersCalendar", ""))
     schedule += [f"{kind}={span}" for kind, span in _MONOTONIC.findall(block.get("TimersMonotonic", ""))]
     return Unit(
-        name=block["Id"],
-        names=frozenset({block["Id"], *block.get("Names", "").split()}),
-        load=block["LoadState"],
-        active=block["ActiveState"],
-        sub=block.get("SubState", ""),
-        file=block.get("UnitFileState", ""),
+        name=name,
+        names=frozenset({name, *block.get("Names", "").split()}),
+        load=load,
+        active=active,
+        sub=sub,
+        file=block.get("UnitFileState") or files.get(name, ""),
         result=block.get("Result", ""),
         exit_status=int(status) if status.isdigit() else None,
         exited=epoch(block.get("ExecMainExitTimestamp", "")),
