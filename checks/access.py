@@ -3,7 +3,8 @@ r"""Effective access: what a user or group can really do in a share, through all
 It is the share's rights and the files' rights together, each decided by the algorithm of MS-DTYP 2.5.3.2 for the whole
 token, and the entry that decides is named. Assumed of a member server: its built-in groups have their usual members
 (Domain Users in Users, Domain Admins in Administrators). An entry for a local group of the server could let anybody in:
-where that would decide, the finding is unknown. Privileges (backup, take ownership) are left out.
+where that would decide, the finding is unknown. Administrators may take ownership; their privileges to back up and
+restore are left out, since they need programs that ask for them.
 """
 
 from __future__ import annotations
@@ -168,12 +169,10 @@ def token_of(shares: Shares, principals: Principals, who: str, *descriptors: Des
     built-in groups count; a member server has its own, with their usual members.
     """
     sid = principals.require(who)
-    start = {sid, EVERYONE, NETWORK}
-    if sid != EVERYONE:
-        start |= {AUTHENTICATED, THIS_ORGANIZATION}
+    more = {NETWORK} if sid == EVERYONE else {NETWORK, THIS_ORGANIZATION}
     if principals.is_group(sid):
-        start.add(f"{principals.domain}-513")
-    sids = principals.nested(*start)
+        more.add(f"{principals.domain}-513")
+    sids = principals.logged_on(sid, *more)
     if not shares.of_domain_controller:
         sids = frozenset(s for s in sids if not s.startswith(BUILTIN) or s == sid)
         usual = {513: 545, 512: 544, 514: 546}
@@ -181,7 +180,7 @@ def token_of(shares: Shares, principals: Principals, who: str, *descriptors: Des
         if AUTHENTICATED in sids:
             sids |= {f"{BUILTIN}545"}
     doubtful = {ace.sid for d in descriptors for ace in d.dacl or () if _local(ace.sid, principals)}
-    return access.Token(sids, frozenset(doubtful - sids))
+    return access.Token(sids, frozenset(doubtful - sids), takes_ownership=f"{BUILTIN}544" in sids)
 
 
 def _local(sid: str, principals: Principals) -> bool:

@@ -38,7 +38,6 @@ from checks.facts.group_policy import Policy as Found
 from checks.facts.principals import Principals
 from checks.formats import access, audit_csv
 from checks.formats.security_descriptor import Descriptor
-from checks.formats.sid import AUTHENTICATED, EVERYONE
 
 _RIGHT = re.compile(r"Se[A-Za-z]{3,60}(?:Privilege|Right)")
 _READ_PROPERTY, _CONTROL_ACCESS = 0x10, 0x100
@@ -312,18 +311,15 @@ def computers_can_read_policy(policies: Policies, principals: Principals, want: 
         return _ABSENT
     descriptor = found.rights
 
-    def readable(*sids: str) -> bool:
-        token = access.Token(principals.nested(*sids))
+    def readable(who: str) -> bool:
+        token = access.Token(principals.logged_on(who))
         return bool(access.check(descriptor, token, access.DIRECTORY_OBJECT).all(_READ_PROPERTY))
 
     for_users = found.status in ("all", "user") and found.version.user > 0
-    if for_users:
-        groups = [f"{principals.domain}-515"]
-        good = readable(*groups, AUTHENTICATED, EVERYONE)
-    else:  # then it is enough that those who apply it can read it
+    groups = [f"{principals.domain}-515"]
+    if not for_users:  # then it is enough that those who apply it can read it
         groups = [sid for name in want.filter or () if (sid := principals.find(name))]
-        good = all(readable(sid, AUTHENTICATED, EVERYONE) for sid in groups)
-    who = principals.names(groups)
+    good, who = all(map(readable, groups)), principals.names(groups)
     return expect({"read": good, "groups": who}, equals={"read": True, "groups": who})
 
 

@@ -16,7 +16,6 @@ from checks.facts.group_policy import APPLY, Container, Containers, Policies
 from checks.facts.group_policy import Policy as Found
 from checks.facts.principals import Principals
 from checks.formats import access, distinguished_name
-from checks.formats.sid import AUTHENTICATED, EVERYONE
 from checks.group_policy import Policy, one
 
 _ABSENT = not_applicable("missing")
@@ -83,7 +82,7 @@ def plan(policy: Found, containers: Containers, principals: Principals, account:
     part = "computer" if account.kind == "computer" else "user"
     if refusal := _off(policy, part):
         return Planned(False, refusal)
-    token = access.Token(principals.nested(account.sid, AUTHENTICATED, EVERYONE))
+    token = access.Token(principals.logged_on(account.sid))
     granted = access.check(policy.rights, token, access.DIRECTORY_OBJECT, frozenset({APPLY}))
     for word, bit in (("Read", _READ_PROPERTY), ("Apply", _CONTROL_ACCESS)):
         if (answer := granted.all(bit)) is not True:

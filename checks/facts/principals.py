@@ -15,7 +15,7 @@ from checks.facts.directory_accounts import Account, Accounts
 from checks.formats import sid
 from checks.formats.sid import AUTHENTICATED, EVERYONE, SYSTEM
 
-NETWORK, THIS_ORGANIZATION = "S-1-5-2", "S-1-5-15"
+NETWORK, THIS_ORGANIZATION, CONTROLLERS = "S-1-5-2", "S-1-5-15", "S-1-5-9"
 _AUTHORITIES = ("builtin", "ingebouwd", "nt authority", "nt-autoriteit", "autorite nt", "autorité nt")
 _FIRST = frozenset(sid.fold(sid.WELL_KNOWN[s][0]) for s in (EVERYONE, AUTHENTICATED, SYSTEM, "S-1-3-0", "S-1-3-4"))
 
@@ -91,6 +91,20 @@ class Principals(Fact):
                     found.add(group.sid)
                     todo.append(group.sid)
         return frozenset(found)
+
+    def logged_on(self, who: str, *more: str) -> frozenset[str]:
+        """Give every SID of somebody who logged on: Everyone, Authenticated Users, all nested groups, and `more`.
+
+        Everyone itself stands for somebody of whom nothing else is known. A domain controller is one of the
+        Enterprise Domain Controllers.
+        """
+        start = {who, EVERYONE, *more}
+        if who != EVERYONE:
+            start.add(AUTHENTICATED)
+        account = self.accounts.by_sid.get(who)
+        if account is not None and account.entry.has("useraccountcontrol") and account.is_controller:
+            start.add(CONTROLLERS)
+        return self.nested(*start)
 
 
 def _in_tokens(group: Account) -> bool:

@@ -1,8 +1,8 @@
 """Effective access: what a token may do with an object (MS-DTYP 2.5.3.2), and which entry decides it.
 
 The answer has three values, since an auditor cannot see everything: a conditional entry, or an entry for a group whose
-members are unknown (a local group of another machine), leaves the bits it could decide *doubtful*. Privileges (backup,
-take ownership) are not part of it.
+members are unknown (a local group of another machine), leaves the bits it could decide *doubtful*. Of the privileges
+only that to take ownership counts; those to back up and restore need programs that ask for them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from checks.formats import security_descriptor as sd
 from checks.formats.security_descriptor import Ace, Descriptor
 
 CREATOR_OWNER, CREATOR_GROUP, OWNER_RIGHTS = "S-1-3-0", "S-1-3-1", "S-1-3-4"
-READ_CONTROL, WRITE_DAC = 0x20000, 0x40000
+READ_CONTROL, WRITE_DAC, WRITE_OWNER = 0x20000, 0x40000, 0x80000
 _GENERIC = 0xF0000000
 
 
@@ -45,13 +45,15 @@ class Token:
 
     sids: frozenset[str]
     doubtful: frozenset[str] = frozenset()
+    takes_ownership: bool = False
+    """Whether it has SeTakeOwnershipPrivilege, which administrators have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
     """What is granted, what cannot be told, and per bit the entry that decides (none: no entry grants it).
 
-    A bit that an owner has without an entry (READ_CONTROL, WRITE_DAC) or that no DACL guards has no entry either.
+    A bit that an owner or a privilege has without an entry, or that no DACL guards, has no entry either.
     """
 
     granted: int
@@ -90,11 +92,11 @@ def check(
     if descriptor.dacl is None:
         return Access(mapping.all, 0)
     sids, owned = token.sids, descriptor.owner in token.sids
-    granted = denied = 0
+    granted = WRITE_OWNER if token.takes_ownership else 0
     if owned:
         sids |= {OWNER_RIGHTS}
         if not any(a.sid == OWNER_RIGHTS and a.applies_here for a in descriptor.dacl):
-            granted = READ_CONTROL | WRITE_DAC
+            granted |= READ_CONTROL | WRITE_DAC
     decided = granted
     hoped = feared = 0  # bits that a doubtful entry before may have granted, denied
     doubtful = 0
@@ -113,7 +115,6 @@ def check(
             granted |= bits & ~feared
             doubtful |= bits & feared
         else:
-            denied |= bits & ~hoped
             doubtful |= bits & hoped
     return Access(granted, doubtful | (hoped & ~decided), deciders)
 

@@ -104,6 +104,14 @@ def test_what_cannot_be_told_stays_doubtful() -> None:
     assert told(f"(XA;;0x1;;;{STAFF};(x))(A;;0x1;;;WD)")[0] is True
 
 
+def test_who_may_take_ownership_needs_no_entry() -> None:
+    token = Token(TOKEN.sids, takes_ownership=True)
+    for text in ("O:BAD:", "O:BAD:(D;;0x80000;;;WD)"):
+        found = access.check(sddl.parse(text), token)
+        assert found.granted == 0x80000
+        assert found.deciding(0x80000) is None
+
+
 def test_all_and_any() -> None:
     found = access.check(sddl.parse("O:BAD:(A;;0x1;;;WD)"), TOKEN)
     assert found.all(0x1) is True

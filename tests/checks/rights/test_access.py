@@ -48,7 +48,12 @@ def test_a_drop_box(world: Any) -> None:
         answers = told(world, who, *EVERY)
         assert {w for w, a in answers.items() if a == "no"} == {"change_permissions", "take_ownership"}, who
     assert set(told(world, "piet", *EVERY).values()) == {"no"}
-    assert told(world, "Administrator", "read", "change_permissions") == {"read": "yes", "change_permissions": "no"}
+    answers = told(world, "Administrator", "read", "change_permissions", "take_ownership")
+    assert answers == {"read": "yes", "change_permissions": "no", "take_ownership": "yes"}
+    world.share("open")
+    world.folder("open", "O:SYD:")
+    assert told(world, "Administrator", "take_ownership", share="open") == {"take_ownership": "yes"}
+    assert told(world, "jan", "take_ownership", share="open") == {"take_ownership": "no"}
     found = world.judge("access", share="examens", who="G_Studenten", can=["write"], cannot=["read", "list"])
     assert [str(f.verdict) for f in found] == ["pass"] * 3
     assert [f.subject for f in found] == [f"G_Studenten @ examens: {w}" for w in ("write", "read", "list")]
