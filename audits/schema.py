@@ -181,7 +181,16 @@ def json_schema() -> dict[str, Any]:
         "type": "object",
         "description": "One entry per row of a CSV file; the other keys may use {{ columns }} as variables.",
         "required": ["csv"],
-        "properties": {"csv": {"type": "string"}, "delimiter": {"type": "string"}},
+        "properties": {
+            "csv": {
+                "type": "string",
+                "description": "The file, relative to the definition; its first line names the columns.",
+            },
+            "delimiter": {
+                "type": "string",
+                "description": "What stands between columns; else , ; or a tab is found out.",
+            },
+        },
     }
     head["properties"] |= {
         "hosts": {

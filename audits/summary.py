@@ -32,16 +32,18 @@ def verdict_of(findings: Iterable[Finding]) -> Verdict:
 
 
 def bullet_status(findings: Sequence[Finding]) -> str:
-    """Say how a bullet stands: failed, verified, attested, or not_assessed.
+    """Say how a bullet stands.
 
-    verified: at least one check passed by measurement and none failed; attested: only people's answers.
+    failed: something failed; partly: something passed by measurement, something else could not be seen; verified: all
+    that was measured passed; attested: only people's answers; not_assessed: nothing. Open questions for people do not
+    hold back what was measured: the report shows them beside it.
     """
     finals = [f.final for f in findings]
     if Verdict.FAIL in finals:
         return "failed"
-    measured = [f for f in findings if f.verdict != Verdict.MANUAL and f.final == Verdict.PASS]
-    if measured:
-        return "verified"
+    measured = [f.final for f in findings if f.verdict != Verdict.MANUAL]
+    if Verdict.PASS in measured:
+        return "partly" if Verdict.UNKNOWN in measured else "verified"
     return "attested" if Verdict.PASS in finals else "not_assessed"
 
 
