@@ -34,17 +34,22 @@ def verdict_of(findings: Iterable[Finding]) -> Verdict:
 def bullet_status(findings: Sequence[Finding]) -> str:
     """Say how a bullet stands.
 
-    failed: something failed; partly: something passed by measurement, something else could not be seen; verified: all
-    that was measured passed; attested: only people's answers; not_assessed: nothing. Open questions for people do not
-    hold back what was measured: the report shows them beside it.
+    failed: something failed; not_assessed: nothing passed; waived: it only passes by a waiver; partly: something
+    passed, but something else could not be seen, was skipped, or waits for a person's answer; attested: only people's
+    answers; verified: all was measured and passed.
     """
-    finals = [f.final for f in findings]
+    finals = {f.final for f in findings}
+    passed = [f for f in findings if f.final == Verdict.PASS]
     if Verdict.FAIL in finals:
         return "failed"
-    measured = [f.final for f in findings if f.verdict != Verdict.MANUAL]
-    if Verdict.PASS in measured:
-        return "partly" if Verdict.UNKNOWN in measured else "verified"
-    return "attested" if Verdict.PASS in finals else "not_assessed"
+    if not passed:
+        return "not_assessed"
+    if any(f.decision and f.decision["kind"] == "waiver" for f in passed):
+        return "waived"
+    skipped = any(f.final == Verdict.NOT_APPLICABLE and (f.note or "").startswith("needs:") for f in findings)
+    if skipped or finals & {Verdict.UNKNOWN, Verdict.MANUAL}:
+        return "partly"
+    return "attested" if all(f.verdict == Verdict.MANUAL for f in passed) else "verified"
 
 
 def summarise(
