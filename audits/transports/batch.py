@@ -27,6 +27,9 @@ NOISE_LIMIT = 256 * 1024
 STDERR_KEPT = 2048
 """How much of the end of stderr is kept, in bytes."""
 
+AHEAD_LIMIT = 16 * 1024 * 1024
+"""How far stdout may run ahead of stderr, in bytes."""
+
 FOOTER_LIMIT = 100  # longest rest of a frame's line; index and status are short
 
 NO_SUDO, NO_BUILTIN = "nosudo", "nobuiltin"
@@ -60,7 +63,7 @@ class Script:
 # The token is followed by no blank here: a login shell that shows its command line does not open the batch.
 # LC_ALL=C: checkers read numbers and keys, never localised text. PATH: sbin is missing for most accounts.
 _HEAD = """keuring() {{
-LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${{PATH:+:$PATH}}
+{stop}LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin${{PATH:+:$PATH}}
 export LC_ALL PATH
 cd /
 K={token}
@@ -69,6 +72,12 @@ K={token}
 printf '%s %s %s\\n' "$K" "$T" "$G"
 printf '%s %s %s\\n' "$K" "$T" "$G" >&2
 f() {{ printf '%s %s %s\\n' "$T" "$1" "$2"; printf '%s %s\\n' "$T" "$1" >&2; }}
+"""
+
+# Politely first: sudo hands that on to what it runs as root, which we may not kill. The trap: this script may be
+# stopped in its turn before the second has passed.
+_STOP = """kill -TERM -{group} 2>/dev/null
+(trap '' TERM; sleep 1; kill -KILL -{group}) </dev/null >/dev/null 2>&1 &
 """
 
 _ROOT = """R=sudo E={exe}
@@ -98,13 +107,17 @@ esac
 """
 
 
-def compose(questions: Iterable[tuple[int, Shell]], *, token: str, become: Become, seconds: float) -> Script:
+def compose(
+    questions: Iterable[tuple[int, Shell]], *, token: str, become: Become, seconds: float, stray: int = 0
+) -> Script:
     """Make the script that asks these questions, each with its index.
 
     `token`: letters and digits that nobody can guess. `seconds`: when the host ends it all, should we be gone.
+    `stray`: the process group of a script that had to be left behind, to be stopped.
     """
     asked = list(questions)
-    parts = [_HEAD.format(token=token)]
+    # stopped first, for we may not listen to the end
+    parts = [_HEAD.format(token=token, stop=_STOP.format(group=stray) if stray > 1 else "")]
     password = become.password if any(q.root for _, q in asked) else None
     if any(q.root for _, q in asked):
         parts.append(_ROOT.format(exe=quote(become.exe), no_sudo=NO_SUDO))
@@ -218,9 +231,13 @@ class _Stream:
 
 
 class Framed:
-    """Reads both streams of a batch as they come, in any chunks, and gives each frame when it is complete."""
+    """Reads both streams of a batch as they come, in any chunks, and gives each frame when it is complete.
 
-    def __init__(self, token: str) -> None:
+    `count`: how many frames there can be.
+    """
+
+    def __init__(self, token: str, count: int) -> None:
+        self._count = count
         self._out, self._err = _Stream(token), _Stream(token)
         self._outs: list[tuple[bytes, list[str]]] = []
         self._errs: list[tuple[bytes, list[str]]] = []
@@ -243,8 +260,9 @@ class Framed:
     def over(self, limit: int) -> bool:
         """Tell whether the question that runs has printed more than `limit` bytes on either stream."""
         slack = 2 * FOOTER_LIMIT  # a frame that is not whole yet
-        done = bool(self._outs)  # stdout is complete: what is there belongs to the next
-        return (not done and self._out.size > limit + slack) or self._err.size > limit + slack
+        if self._outs:  # its stdout is complete, and what is there belongs to the next
+            return self._out.size > max(limit, AHEAD_LIMIT) or self._err.size > limit + slack
+        return max(self._out.size, self._err.size) > limit + slack
 
     def feed(self, stream: int, data: bytes) -> Iterator[Frame]:
         """Take bytes of stdout (1) or stderr (2); Garbled when they cannot be the script's."""
@@ -253,7 +271,10 @@ class Framed:
         else:
             self._errs += ((piece[-STDERR_KEPT:], words) for piece, words in self._err.feed(data))
             self._err.trim(STDERR_KEPT)
+        if max(len(self._outs), len(self._errs)) > self._count:
+            raise Garbled("more frames than questions")
         while self._outs and self._errs:
+            self._count -= 1
             (stdout, words), (stderr, named) = self._outs.pop(0), self._errs.pop(0)
             if len(words) != 2 or not words[0].isdecimal() or named != words[:1]:  # noqa: PLR2004 - index and status
                 raise Garbled("a frame that is none")

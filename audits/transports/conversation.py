@@ -6,6 +6,7 @@ script is stopped, and the questions behind it are asked by a new one.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import time
@@ -31,6 +32,9 @@ SLACK_SECONDS = 1.0
 GUARD_SECONDS = 30.0
 """How much later than we the host itself ends the script."""
 
+LAST_SECONDS = 2.0
+"""How long we wait for the host to take the order to stop what is left behind."""
+
 MOST_RESTARTS = 20
 """How many questions may overrun before the host is given up."""
 
@@ -44,12 +48,12 @@ class Pipe(Protocol):
         """Give what came on which stream, nothing when the time is over, None when there will be no more."""
         ...
 
-    def broken(self) -> bool:
-        """Tell whether the way to the host is gone, rather than just this script's end."""
+    def broken(self) -> Lost | None:
+        """Tell why the way to the host is gone, if it is, rather than just this script at its end."""
         ...
 
-    def kill(self, group: int) -> None:
-        """Stop the script's processes; `group` is its process group on the host, 0 when unknown. Never raises."""
+    def stop(self) -> bool:
+        """Stop the script's processes; False when that must be done on the host, by the next script."""
         ...
 
     def close(self) -> None:
@@ -74,13 +78,17 @@ class _Overrun(Exception):
 
 
 class Conversation:
-    """The questions of one host, and which are left. Its time begins with the first script."""
+    """The questions of one host, and which are left. Its time begins with the first script.
 
-    def __init__(self, questions: Sequence[Shell], become: Become) -> None:
+    `become`: how to become root, or why that cannot be.
+    """
+
+    def __init__(self, questions: Sequence[Shell], become: Become | Failure) -> None:
         self._left = deque(enumerate(questions))
-        self._become = become
-        self._no_root: Failure | None = None
+        self._become = become if isinstance(become, Become) else Become()
+        self._no_root = become if isinstance(become, Failure) else None
         self._restarts = 0
+        self._stray = 0  # process group of a script that had to be left behind
         self.seconds = _budget(questions)
         self._end: float | None = None
         self._watch = Stopwatch()
@@ -92,17 +100,16 @@ class Conversation:
         while self._left:
             yield from self._leave_out()
             if not self._left:
-                return
-            asked = list(self._left)
+                break
             token = secrets.token_hex(16)
-            seconds = max(1.0, self._end - time.monotonic()) + GUARD_SECONDS
-            framed = Framed(token)
-            with closing(start(compose(asked, token=token, become=self._become, seconds=seconds))) as pipe:
+            framed = Framed(token, len(self._left))
+            with closing(start(self._script(token))) as pipe:
+                self._stray = 0
                 try:
                     self._await_opening(pipe, framed)
                     yield from self._listen(pipe, framed)
                 except _Overrun as e:
-                    pipe.kill(framed.group)
+                    self._stop(pipe, framed)
                     _, question = self._left.popleft()
                     yield question, self._watch.failure(e.kind, e.detail)
                     self._restarts += 1
@@ -110,6 +117,19 @@ class Conversation:
                     raise Lost(FailureKind.UNREADABLE, f"the host answers out of turn: {e}") from None
             if self._restarts > MOST_RESTARTS:
                 raise Lost(FailureKind.TIMED_OUT, f"given up after {self._restarts} commands that had to be stopped")
+        if self._stray:  # the last one overran
+            with contextlib.suppress(Lost), closing(start(self._script(secrets.token_hex(16)))) as pipe:
+                self._stray = 0
+                pipe.read(LAST_SECONDS)
+
+    def _script(self, token: str) -> Script:
+        seconds = max(1.0, self._deadline() - time.monotonic()) + GUARD_SECONDS
+        return compose(self._left, token=token, become=self._become, seconds=seconds, stray=self._stray)
+
+    def _stop(self, pipe: Pipe, framed: Framed) -> None:
+        """Stop a script; what it left running on the host is for the next one to stop."""
+        if not pipe.stop():
+            self._stray = framed.group
 
     def give_up(self, failure: Failure) -> Iterator[Answered]:
         """Fail all that is left."""
@@ -141,8 +161,8 @@ class Conversation:
             came = pipe.read(max(0.0, min(end, self._deadline()) - time.monotonic()))
             if came is None:
                 words = " ".join(framed.noise.split())[:160]
-                if pipe.broken():
-                    raise Lost(FailureKind.UNREACHABLE, f"the connection was lost {words}".strip(), again=True)
+                if lost := pipe.broken():
+                    raise lost
                 raise Lost(FailureKind.DENIED, f"the account's shell runs no commands: {words or 'it says nothing'}")
             for stream, data in came:
                 self._early += framed.feed(stream, data)
@@ -169,7 +189,7 @@ class Conversation:
             self._watch, started = Stopwatch(), time.monotonic()
             if self._no_root and self._become.password is not None:
                 self._become = replace(self._become, password=None)
-                pipe.kill(framed.group)  # each further attempt might lock the account
+                self._stop(pipe, framed)  # each further attempt might lock the account
                 return
 
     def _more(self, pipe: Pipe, framed: Framed, question: Shell, started: float) -> list[Frame]:
@@ -179,8 +199,8 @@ class Conversation:
         end = min(started + question.timeout + SLACK_SECONDS, self._deadline())
         came = pipe.read(max(0.0, end - time.monotonic()))
         if came is None:
-            if pipe.broken():
-                raise Lost(FailureKind.UNREACHABLE, "the connection was lost while commands ran", again=True)
+            if lost := pipe.broken():
+                raise lost
             raise _Overrun(FailureKind.UNREADABLE, "the host's shell ended while this command ran")
         if not came and time.monotonic() >= self._deadline():
             raise Lost(FailureKind.TIMED_OUT, f"the host took more than {self.seconds:.0f} s for all its commands")

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-from audits.transports.base import Answered, Settings, Target, all_failed
+from audits.transports.base import Answered, Settings, Target
 from audits.transports.batch import Script
 from audits.transports.conversation import STDERR, STDOUT, Conversation, Lost
 from audits.transports.ssh_options import become_of
@@ -29,11 +29,7 @@ class LocalTransport:
     def ask(self, target: Target, questions: Sequence[Question]) -> Iterator[Answered]:
         """Ask all questions by one shell in a process group of its own."""
         shells = [q for q in questions if isinstance(q, Shell)]
-        try:
-            talk = Conversation(shells, become_of(target.variables))
-        except ValueError as e:
-            yield from all_failed(shells, FailureKind.DENIED, str(e))
-            return
+        talk = Conversation(shells, become_of(target.variables))
         try:
             yield from talk.go(Process)
         except Lost as e:
@@ -84,24 +80,25 @@ class Process:
                 return came
         return None
 
-    def broken(self) -> bool:
-        """Tell whether the way to the host is gone: there is none here."""
-        return False
+    def broken(self) -> Lost | None:
+        """Tell why the way to the host is gone: there is none here."""
+        return None
 
-    def kill(self, group: int) -> None:  # noqa: ARG002 - the group is the shell we started
+    def stop(self) -> bool:
         """Stop the script: politely first, for sudo hands that on to what it runs, then for good."""
         for how in (signal.SIGTERM, signal.SIGKILL):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._shell.pid, how)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._shell.wait(0.5)
+        return True
 
     def close(self) -> None:
         """End the shell, if it did not end by itself, and let go of its pipes."""
         try:
             self._shell.wait(0.2)
         except subprocess.TimeoutExpired:
-            self.kill(0)
+            self.stop()
         self._selector.close()
         for file in (self._shell.stdout, self._shell.stderr):
             if file:

@@ -45,13 +45,12 @@ class SshTransport:
         """Ask all questions over one connection."""
         shells = [q for q in questions if isinstance(q, Shell)]
         try:
-            become = become_of(target.variables)
             with self._lock:
                 options = options_for(target, self.settings, self._configuration)
         except ValueError as e:
             yield from all_failed(shells, FailureKind.UNREACHABLE, f"the inventory of {target.name}: {e}")
             return
-        talk = Conversation(shells, become)
+        talk = Conversation(shells, become_of(target.variables))
         for attempt in range(1, ATTEMPTS + 1):
             link: Link | None = None
             try:

@@ -21,6 +21,7 @@ from checks.questions import FailureKind
 CHUNK = 64 * 1024
 HANDSHAKE_LIMIT = 512 * 1024  # bytes a server may send before it let us in
 LOGIN_SECONDS = 30.0  # PAM may wait for a directory that is down
+UNREAD_LIMIT = 8 * 1024 * 1024  # bytes a server may send beyond what is made use of; a channel's window is 2 MiB
 KEEPALIVE_SECONDS = 15
 VERSION = "SSH-2.0-keuring"
 CERTIFIED = "-cert-v01@openssh.com"
@@ -150,14 +151,29 @@ class Link:
 
     def __init__(self, transport: paramiko.Transport, wire: Wire) -> None:
         self._transport, self._wire = transport, wire
+        self._end: float | None = None
+        self._sessions = 0
 
     def alive(self) -> bool:
         """Tell whether it still stands."""
         return self._transport.is_active()
 
+    def lost(self) -> Lost:
+        """Tell why it stands no more."""
+        if self._wire.ended == "flood":
+            return Lost(FailureKind.UNREADABLE, "the server floods the connection")
+        if self._wire.ended == "late":
+            return Lost(FailureKind.TIMED_OUT, "the host takes too long in all")
+        return Lost(FailureKind.UNREACHABLE, "the connection was lost while commands ran", again=True)
+
     def allow(self, seconds: float) -> None:
         """Set how long it may live from now."""
-        self._wire.allow(seconds)
+        self._end = time.monotonic() + seconds
+        self._wire.allow(seconds, UNREAD_LIMIT)
+
+    def read(self, octets: int) -> None:
+        """Tell that so much of what came was made use of, so that as much may come again."""
+        self._wire.credit(2 * octets + 256)
 
     def start(self, script: Script) -> SshPipe:
         """Start a script in a session of its own."""
@@ -165,24 +181,23 @@ class Link:
 
     def _execute(self, command: str, seconds: float) -> paramiko.Channel:
         """Run a command; Lost when the server will not, or does not answer."""
-        late = threading.Timer(seconds, self._wire.close)  # exec_command itself waits for ever
-        late.daemon = True
-        late.start()
-        began = time.monotonic()
+        self._wire.allow(seconds, UNREAD_LIMIT)  # exec_command itself waits for ever
         try:
             channel = self._transport.open_session(timeout=seconds)
             channel.settimeout(seconds)
             channel.exec_command(command)
         except paramiko.ChannelException as e:
-            raise Lost(FailureKind.DENIED, f"the server opens no session: {e.text}") from None
+            # MaxSessions 1, with a session that hangs: another connection has room
+            detail = f"the server opens no session: {e.text}"
+            raise Lost(FailureKind.DENIED, detail, again=self._sessions > 0) from None
         except (paramiko.SSHException, OSError, EOFError) as e:
-            if time.monotonic() - began >= seconds:
+            if self._wire.ended == "late" or "Timeout" in str(e):
                 raise Lost(FailureKind.TIMED_OUT, "the host does not answer any more") from None
             if self.alive():
                 raise Lost(FailureKind.DENIED, "the server runs no commands for this account") from None
             raise Lost(FailureKind.UNREACHABLE, f"the connection was lost {e}".strip(), again=True) from None
-        finally:
-            late.cancel()
+        self._sessions += 1
+        self._wire.allow(None if self._end is None else max(0.1, self._end - time.monotonic()), UNREAD_LIMIT)
         return channel
 
     def onward(self, options: Options) -> Wire:
@@ -202,12 +217,6 @@ class Link:
                 FailureKind.UNREACHABLE, f"the jump host does not reach {options.host}: {e}", again=not self.alive()
             ) from None
         return Wire(channel)
-
-    def kill(self, group: int) -> None:
-        """Stop a process group on the host: politely first, for sudo hands that on to what it runs, then for good."""
-        command = f"sh -c 'kill -TERM -{group}; sleep 1; kill -KILL -{group}'"
-        with contextlib.suppress(Lost):
-            self._execute(command, 5.0)
 
     def close(self) -> None:
         """Close at once."""
@@ -255,19 +264,19 @@ class SshPipe:
         if channel.recv_ready():
             came.append((STDOUT, channel.recv(CHUNK)))
         if came:
+            self._link.read(sum(len(data) for _, data in came))
             if channel.recv_ready() or channel.recv_stderr_ready() or ended:
                 self._ready.set()  # there is more, or its end, to be seen
             return came
         return None if ended else []
 
-    def broken(self) -> bool:
-        """Tell whether the connection is gone, rather than just this script's end."""
-        return not self._link.alive()
+    def broken(self) -> Lost | None:
+        """Tell why the connection is gone, if it is, rather than just this script at its end."""
+        return None if self._link.alive() else self._link.lost()
 
-    def kill(self, group: int) -> None:
-        """Stop the script's processes; without a group, closing must do."""
-        if group > 1 and self._link.alive():
-            self._link.kill(group)
+    def stop(self) -> bool:
+        """Leave its processes to the next script: the protocol's own signals do not reach what sudo runs."""
+        return False
 
     def close(self) -> None:
         """Close the session; what still runs in it gets SIGPIPE when it prints."""

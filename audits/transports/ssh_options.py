@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from audits.transports.base import Settings, Target
 from audits.transports.batch import Become
+from checks.questions import Failure, FailureKind
 
 SSH_PORT = 22
 DEFAULT_KEYS = ("~/.ssh/id_ed25519", "~/.ssh/id_ecdsa", "~/.ssh/id_rsa")
@@ -125,16 +126,20 @@ def _lines(file: Path, depth: int) -> list[str]:
     return said
 
 
-def become_of(variables: Mapping[str, Any]) -> Become:
-    """Give how to become root; ValueError when the inventory asks for a way that is not sudo."""
+def become_of(variables: Mapping[str, Any]) -> Become | Failure:
+    """Give how to become root; a failure when the inventory asks for a way that is not sudo."""
     method = str(variables.get("ansible_become_method") or "sudo")
     if method.removeprefix("ansible.builtin.") != "sudo":
-        raise ValueError(f"ansible_become_method {method} is not supported; use sudo, or log on as root")
+        detail = f"ansible_become_method {method} is not supported; use sudo, or log on as root"
+        return Failure(FailureKind.DENIED, detail)
     exe = variables.get("ansible_become_exe") or variables.get("ansible_sudo_exe") or "sudo"
     password = _first(
         variables, "ansible_become_password", "ansible_become_pass", "ansible_sudo_password", "ansible_sudo_pass"
     )
-    return Become(str(exe), password)
+    try:
+        return Become(str(exe), password)
+    except ValueError as e:
+        return Failure(FailureKind.DENIED, str(e))
 
 
 def options_for(target: Target, settings: Settings, configuration: Configuration) -> Options:

@@ -39,6 +39,7 @@ class Wire:
         self._greeting: bytes | None = None
         self._deadline: float | None = None
         self._allowance: int | None = None
+        self._most = 0
         self._unsent_since: float | None = None
         self._quick = isinstance(sock, socket.socket) and sock.family != socket.AF_UNIX
         self.ended = ""  # why we ended it: "late" or "flood"
@@ -48,6 +49,12 @@ class Wire:
         """Set how long it may live from now, and how much it may still receive; None for no limit."""
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self._allowance = octets
+        self._most = octets or 0
+
+    def credit(self, octets: int) -> None:
+        """Let it receive so much more, up to what it was allowed first."""
+        if self._allowance is not None:
+            self._allowance = min(self._allowance + octets, self._most)
 
     def greet(self, version: str, seconds: float) -> None:
         """Exchange version lines ahead of paramiko, so that what is no SSH server is told from one that is slow.

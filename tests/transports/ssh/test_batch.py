@@ -66,7 +66,7 @@ def test_any_output_in_any_pieces_comes_back_as_it_was(
     order = [stream for stream, _ in pieces]
     rng.shuffle(order)  # the streams keep their own order, but not between them
     waiting = {1: iter(p for s, p in pieces if s == 1), 2: iter(p for s, p in pieces if s == 2)}
-    framed = Framed(TOKEN)
+    framed = Framed(TOKEN, 200)
     frames = [f for stream in order for f in framed.feed(stream, next(waiting[stream]))]
     assert frames == [Frame(i, str(s), o, e[-STDERR_KEPT:]) for i, (o, e, s) in enumerate(outcomes)]
     assert framed.open
@@ -74,7 +74,7 @@ def test_any_output_in_any_pieces_comes_back_as_it_was(
 
 
 def test_frames_come_as_soon_as_they_are_complete() -> None:
-    framed = Framed(TOKEN)
+    framed = Framed(TOKEN, 200)
     assert list(framed.feed(1, OPENING + b"a" + MARK + b" 0 0")) == []
     assert list(framed.feed(2, OPENING + MARK + b" 0\n")) == []
     assert [f.stdout for f in framed.feed(1, b"\nb")] == [b"a"]
@@ -92,13 +92,13 @@ def test_frames_come_as_soon_as_they_are_complete() -> None:
     ],
 )
 def test_frames_that_are_none_are_told(out: bytes, err: bytes) -> None:
-    framed = Framed(TOKEN)
+    framed = Framed(TOKEN, 200)
     with pytest.raises(Garbled):
         [*framed.feed(1, out), *framed.feed(2, err)]
 
 
 def test_a_flood_on_either_stream_is_seen_before_its_end_and_stderr_keeps_little() -> None:
-    framed = Framed(TOKEN)
+    framed = Framed(TOKEN, 200)
     assert not list(framed.feed(1, OPENING))
     assert not list(framed.feed(2, OPENING))
     for _ in range(20):
@@ -114,7 +114,7 @@ def test_a_flood_on_either_stream_is_seen_before_its_end_and_stderr_keeps_little
 
 
 def test_a_next_answer_that_came_along_does_not_count_for_this_question() -> None:
-    framed = Framed(TOKEN)
+    framed = Framed(TOKEN, 200)
     assert not list(framed.feed(2, OPENING))
     assert not list(framed.feed(1, OPENING + b"short" + MARK + b" 0 0\n" + b"x" * 5000))
     assert not framed.over(1000)
@@ -161,7 +161,7 @@ def check_batch(*login: str, path: str = "/usr/bin:/bin") -> None:
     done = subprocess.run(
         [*login, "-c", script.command], input=script.stdin, capture_output=True, check=False, env={"PATH": path}
     )
-    framed = Framed(TOKEN)
+    framed = Framed(TOKEN, 200)
     frames = [*framed.feed(1, done.stdout), *framed.feed(2, done.stderr)]
     want = [said for command, said in zip(NASTY, expected(), strict=True) if "kill" not in command]
     assert [(bool(int(f.status)), f.stdout) for f in frames] == [(bool(status), out) for status, out in want]
@@ -186,7 +186,7 @@ def test_a_long_script_goes_over_stdin_and_half_of_it_runs_nothing() -> None:
     assert len(script.command) < 1000 < ARGUMENT_LIMIT < len(script.stdin)
     for sent, count in ((script.stdin, 200), (script.stdin[:100_000], 0), (script.stdin[:-9], 0)):
         done = subprocess.run(["sh", "-c", script.command], input=sent, capture_output=True, check=False)
-        framed = Framed(TOKEN)
+        framed = Framed(TOKEN, 200)
         assert len([*framed.feed(1, done.stdout), *framed.feed(2, done.stderr)]) == count
 
 
@@ -223,6 +223,6 @@ def test_the_host_ends_the_script_when_nobody_listens_any_more() -> None:
 
 def test_a_shell_that_shows_its_command_line_does_not_open_the_batch() -> None:
     script = compose([(0, Shell("true"))], token=TOKEN, become=Become(), seconds=60)
-    framed = Framed(TOKEN)
+    framed = Framed(TOKEN, 200)
     assert not list(framed.feed(1, script.command.encode() + b"\n"))
     assert not framed.open

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,7 +26,8 @@ class Played:
     def __init__(self, script: Script, play: Callable[[bytes], Iterator[Came | None]], *, broken: bool = False) -> None:
         token = script.command.partition("K=")[2].partition("\\")[0].encode()
         self._play, self._broken = play(token), broken
-        self.killed: list[int] = []
+        self.stopped = 0
+        self.stops = [int(g) for g in re.findall(r"kill -TERM -(\d+)", script.command)]
 
     def read(self, seconds: float) -> list[Came] | None:
         try:
@@ -37,11 +39,12 @@ class Played:
             return []
         return [came]
 
-    def broken(self) -> bool:
-        return self._broken
+    def broken(self) -> Lost | None:
+        return Lost(FailureKind.UNREACHABLE, "cut", again=True) if self._broken else None
 
-    def kill(self, group: int) -> None:
-        self.killed.append(group)
+    def stop(self) -> bool:
+        self.stopped += 1
+        return False
 
     def close(self) -> None:
         pass
@@ -70,7 +73,8 @@ class Host:
 
     @property
     def killed(self) -> list[int]:
-        return [group for pipe in self.pipes for group in pipe.killed]
+        """Give the process groups that scripts were told to stop."""
+        return [group for pipe in self.pipes for group in pipe.stops]
 
 
 def play(*parts: Iterator[Came] | None, start: bool = True) -> Callable[[bytes], Iterator[Came | None]]:

@@ -494,3 +494,25 @@ def test_nothing_to_log_on_with(
     kind, detail = failed(ask(serve(speaking(host_key, echo)).port, timeout=4, ansible_password=""))
     assert kind is FailureKind.AUTHENTICATION_FAILED
     assert "no key, agent or password" in detail
+
+
+def ignore_flood(channel: paramiko.Channel, command: str) -> None:
+    opening(channel, command)
+    while True:
+        channel.get_transport().send_ignore(30_000)
+
+
+def frame_flood(channel: paramiko.Channel, command: str) -> None:
+    opening(channel, command)
+    while True:
+        channel.sendall(b"MARK 0 0\n" * 1000)
+
+
+@pytest.mark.parametrize(("run", "words"), [(ignore_flood, "floods"), (frame_flood, "more frames")])
+def test_floods_beside_the_answers_end_too(
+    serve: Callable[..., Server], host_key: paramiko.PKey, run: Any, words: str
+) -> None:
+    began = time.monotonic()
+    kind, detail = failed(ask(serve(speaking(host_key, run)).port, timeout=4))
+    assert (kind, words in detail) == (FailureKind.UNREADABLE, True), detail
+    assert time.monotonic() - began < 15

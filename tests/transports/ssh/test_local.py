@@ -89,7 +89,8 @@ def test_become_is_as_over_ssh(fake_sudo: FakeSudo) -> None:
 
 
 def test_another_way_to_become_root_is_denied_in_words() -> None:
-    (got,) = ask("true", ansible_become_method="doas")
+    got, other = ask(Shell("true", root=True), "echo b", ansible_become_method="doas")
+    assert other.value["stdout"] == "b\n"
     assert got.failure
     assert got.failure.kind is FailureKind.DENIED
     assert "doas is not supported" in got.failure.detail

@@ -11,6 +11,7 @@ import pytest
 from audits.transports.base import Settings, Target
 from audits.transports.batch import Become
 from audits.transports.ssh_options import Configuration, Options, become_of, options_for
+from checks.questions import Failure, FailureKind
 
 
 def options(tmp_path: Path, config: str = "", settings: Settings | None = None, **variables: Any) -> Options:
@@ -201,5 +202,7 @@ def test_become(variables: dict[str, Any], want: Become) -> None:
 
 
 def test_another_way_to_become_root_is_refused_in_words() -> None:
-    with pytest.raises(ValueError, match="su is not supported"):
-        become_of({"ansible_become_method": "su"})
+    for variables in ({"ansible_become_method": "su"}, {"ansible_become_password": "two\nlines"}):
+        failure = become_of(variables)
+        assert isinstance(failure, Failure)
+        assert failure.kind is FailureKind.DENIED

@@ -98,7 +98,10 @@ def test_questions_that_hang_or_flood_harm_no_other_and_are_gone_from_the_host(s
     end = time.monotonic() + 5
     while running(f"sleep {mark}") and time.monotonic() < end:
         time.sleep(0.1)
-    assert not running(f"sleep {mark}")
+    left = subprocess.run(
+        ["ps", "-ww", "-eo", "pid,ppid,pgid,etimes,args"], capture_output=True, text=True, check=False
+    ).stdout
+    assert not running(f"sleep {mark}"), [line for line in left.splitlines() if mark in line]
 
 
 def test_a_command_that_kills_its_shell_fails_alone(sshd: Sshd) -> None:
@@ -187,7 +190,12 @@ def test_nonsense_in_the_inventory_is_told(sshd: Sshd) -> None:
     assert kind is FailureKind.UNREACHABLE
     assert "web7" in detail
     assert "'http' is no port" in detail
-    assert "su is not supported" in failure(sshd.transport(), sshd.target(ansible_become_method="su"))[1]
+
+
+def test_another_way_to_become_root_costs_roots_questions_only(sshd: Sshd) -> None:
+    got = sshd.ask(Shell("id", root=True), "echo b", ansible_become_method="su")
+    assert kinds(got) == [FailureKind.DENIED, "b\n"]
+    assert "su is not supported" in str(got[0].failure)
 
 
 # --- host keys
@@ -525,3 +533,15 @@ def test_settings_are_those_of_performance(sshd: Sshd) -> None:
     log = sshd.log.read_text()
     assert "kex: algorithm: curve25519-sha256" in log
     assert "cipher: aes128-gcm@openssh.com" in log
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_host_that_allows_few_sessions(start_sshd: StartSshd, most: int) -> None:
+    sshd = start_sshd(f"MaxSessions {most}")
+    got = sshd.ask("echo a", Shell("sleep 35", timeout=0.2), "echo b", "echo c")
+    assert kinds(got) == ["a\n", FailureKind.TIMED_OUT, "b\n", "c\n"]
+
+
+def test_a_dozen_floods_do_not_use_up_the_sessions(sshd: Sshd) -> None:
+    got = sshd.ask(*(Shell(f"yes {i}", limit=10_000) for i in range(15)), "echo end")
+    assert kinds(got) == [FailureKind.TOO_LARGE] * 15 + ["end\n"]
