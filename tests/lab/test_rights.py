@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from audits import evidence
+from checks.access import Access, access_is_granted
 from checks.facts.directory_accounts import Account
 from checks.facts.group_policy import Containers, Policies
 from checks.facts.principals import Principals
-from checks.facts.shares import Shares
+from checks.facts.shares import FileRights, Shares
 from checks.formats import access
 from checks.formats import security_descriptor as sd
 from checks.policy_planning import plan
@@ -123,3 +124,45 @@ def test_policies_are_those_of_samba(answers: dict[Any, Any], principals: Princi
                 assert told.applies == (policy.guid in theirs), (account.name, policy.name, told)
             else:
                 assert told.applies is False
+
+
+# Real people do it: each right as an SMB client would use it, on a file that somebody else put there before
+DRILL = """
+umask 077; place=$(mktemp -d); cd $place; export KRB5CCNAME=$place/cc; echo hello > f
+for u in sofie.maes daan.claes peter.coppens WHO; do
+  samba-tool domain exportkeytab --principal=$u $place/$u.keytab >/dev/null 2>&1
+done
+as() { kinit -k -t $place/$1.keytab $1; }
+can() {
+  smbclient -N --use-krb5-ccache=$KRB5CCNAME //files1.school.test/$1 -c "$2" >out 2>&1 && ! grep -q NT_STATUS out &&
+  echo yes || echo no
+}
+for pair in Docenten:sofie.maes Administratie:peter.coppens examens:daan.claes Software:peter.coppens; do
+  share=${pair%:*}
+  for u in WHO; do
+    as ${pair#*:}; can $share "put f keuring-drill-$u"
+    as $u
+    echo "@ $share $u $(can $share ls) $(can $share "put f keuring-drill-own-$u")" \
+      "$(can $share "get keuring-drill-$u x") $(can $share "put f keuring-drill-$u") $(can $share "del keuring-drill-$u")"
+  done
+done
+rm -r $place
+"""
+WHO = ("jan.peeters", "els.janssens", "lotte.willems", "anke.stevens")
+
+
+def test_effective_access_is_what_people_can_really_do(answers: dict[Any, Any], principals: Principals) -> None:
+    shares = fact(Shares, answers, "files1")
+    script = base64.b64encode(DRILL.replace("WHO", " ".join(WHO)).encode()).decode()
+    try:
+        said = on_host("dc1", f"echo {script} | base64 -d | bash")
+    finally:
+        on_host("files1", "find /srv/shares -name 'keuring-drill*' -delete")
+    told = [line.split()[1:] for line in said.splitlines() if line.startswith("@")]
+    assert len(told) == 16
+    for share, who, *really in told:
+        descriptor = answers["files1", SmbSecurity(share)]
+        want = Access(share=share, who=who, can=("list", "write", "read", "modify", "delete"))
+        outcomes = access_is_granted(shares, FileRights.read(descriptor), principals, want)
+        ours = [{True: "yes", False: "no"}[o.observed["access"]] for o in outcomes]
+        assert ours == really, (share, who)
