@@ -143,7 +143,8 @@ for pair in Docenten:sofie.maes Administratie:peter.coppens examens:daan.claes S
     as ${pair#*:}; can $share "put f keuring-drill-$u"
     as $u
     echo "@ $share $u $(can $share ls) $(can $share "put f keuring-drill-own-$u")" \
-      "$(can $share "get keuring-drill-$u x") $(can $share "put f keuring-drill-$u") $(can $share "del keuring-drill-$u")"
+      "$(can $share "get keuring-drill-$u x") $(can $share "put f keuring-drill-$u")" \
+      "$(can $share "del keuring-drill-$u")"
   done
 done
 rm -r $place
