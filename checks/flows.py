@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from checks.core import Expectation, FailureKind, Outcome, Scope, check, failed, kind, passed, unknown
-from checks.facts.flows import MOST_PORTS, Paths, PortSeen, ports_of
+from checks.facts.flows import MOST_PORTS, Paths, PortSeen, State, ports_of
 
 _LAST_PORT = 65_535
 
@@ -76,8 +76,7 @@ def _check_port(port: int) -> None:
 def port_is_open(seen: PortSeen, want: Port) -> Iterator[Outcome]:
     """Whether the port that must be open accepts a connection."""
     if want.state == "open":
-        outcome = passed if seen.state == "open" else failed
-        yield outcome({"state": seen.state}, {"state": "open"})
+        yield _judged(seen.state, expected=True)
 
 
 @check
@@ -85,11 +84,18 @@ def port_is_closed(seen: PortSeen, want: Port) -> Iterator[Outcome]:
     """Whether the port that must be closed is. Silence of a host that answers nowhere says nothing: then unknown."""
     if want.state != "closed":
         return
-    expected = {"state": {"one_of": ["refused", "filtered"]}}
     if seen.state == "filtered" and seen.alive is False:
-        yield unknown(FailureKind.UNREACHABLE, "the host does not answer on any port that was tried", expected=expected)
+        words = "the host does not answer on any port that was tried"
+        yield unknown(FailureKind.UNREACHABLE, words, expected={"open": False})
     else:
-        yield (failed if seen.state == "open" else passed)({"state": seen.state}, expected)
+        yield _judged(seen.state, expected=False)
+
+
+def _judged(state: State, *, expected: bool, subject: str | None = None) -> Outcome:
+    """Compare whether it is open; how it is closed (refused, filtered) goes along as the note."""
+    is_open = state == "open"
+    outcome = passed if is_open == expected else failed
+    return outcome({"open": is_open}, {"open": expected}, subject=subject, note=None if is_open else state)
 
 
 def _subject(want: Flow, port: int) -> str:
@@ -102,9 +108,7 @@ def allowed_path_is_open(paths: Paths, want: Flow) -> Iterator[Outcome]:
     if not want.allowed:
         return
     for port in ports_of(want) or (0,):
-        state = paths.states[port]
-        outcome = passed if state == "open" else failed
-        yield outcome({"state": state}, {"state": "open"}, subject=_subject(want, port))
+        yield _judged(paths.states[port], expected=True, subject=_subject(want, port))
 
 
 @check
@@ -113,6 +117,4 @@ def refused_path_is_closed(paths: Paths, want: Flow) -> Iterator[Outcome]:
     if want.allowed:
         return
     for port in ports_of(want) or (0,):
-        state = paths.states[port]
-        outcome = failed if state == "open" else passed
-        yield outcome({"state": state}, {"state": {"one_of": ["refused", "filtered"]}}, subject=_subject(want, port))
+        yield _judged(paths.states[port], expected=False, subject=_subject(want, port))

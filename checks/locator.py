@@ -85,7 +85,8 @@ def _targets(item: Wanted, reply: Reply, known: set[str]) -> Outcome:
     if item.single:
         good = len(found) == 1 and found <= set(item.targets) and ports == [item.port]
         expected = {"one_of": list(item.targets), "port": item.port}
-        return (passed if good else failed)({"targets": sorted(found), "port": ports}, expected, note=_note(reply))
+        seen: dict[str, Any] = {"targets": sorted(found), "port": ports} if found else {"missing": [item.name]}
+        return (passed if good else failed)(seen, expected, note=_note(reply))
     outcome = _compare("targets", found, set(item.targets), known, rcode=reply.rcode)
     if found and ports != [item.port]:
         return failed({"targets": sorted(found), "port": ports}, {"targets": sorted(item.targets), "port": item.port})

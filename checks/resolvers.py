@@ -299,14 +299,14 @@ def zone_transfer_is_refused(
 
     def judge(item: tuple[str, Transfer]) -> Outcome:
         server, transfer = item
-        expected = {"transfer": "refused"}
+        expected = {"transfer": False}
         if transfer.reply.rcode == "NOERROR" and transfer.reply.records:
-            return failed({"transfer": "given"}, expected)
+            return failed({"transfer": True}, expected)
         if server not in served:
             return unknown(FailureKind.UNREADABLE, "this server does not serve the zone", expected=expected)
         if transfer.reply.rcode == "SERVFAIL":
             return unknown(FailureKind.UNREADABLE, "the server answers SERVFAIL", expected=expected)
-        return passed({"transfer": "refused"}, expected)
+        return passed({"transfer": False}, expected, note=transfer.reply.rcode)
 
     items: Each[Any] = Each({s: t if isinstance(t, Failure) else (s, t) for s, t in transfers.items()})
     return (yield from of_all(items, judge))
