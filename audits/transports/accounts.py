@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from spnego import CredentialCache, KerberosCCache, Password
+from spnego import CredentialCache, KerberosCCache, NTLMHash
+from spnego._ntlm_raw.crypto import ntowfv1
 from spnego.exceptions import SpnegoError
 
 from audits.transports.base import Target
@@ -28,6 +29,7 @@ from checks.questions import FailureKind
 logging.getLogger("spnego").setLevel(logging.WARNING)  # it would log its tokens
 _SALT = os.urandom(16)
 _PATIENCE = 20.0  # seconds to wait for another's attempt to be decided
+_KDC_PATIENCE = 8.0  # seconds
 _MEMORY = 600.0  # seconds that a refusal is remembered
 _KDC_REFUSALS = {  # krb5.h: KRB5KDC_ERR_*, KRB5KRB_AP_ERR_*
     -1765328366: "the KDC says that the account is disabled or locked",
@@ -35,14 +37,6 @@ _KDC_REFUSALS = {  # krb5.h: KRB5KDC_ERR_*, KRB5KRB_AP_ERR_*
     -1765328360: "the KDC says that the password is wrong",
 }
 _ENOUGH = 2  # refusals of member servers that weigh as much as one of a domain controller
-
-
-class _Ntlm(Password):
-    """A password for NTLM only: its form of the name would be wrong for Kerberos."""
-
-    @property
-    def supported_protocols(self) -> list[str]:
-        return ["ntlm"]
 
 
 class _Ticket(CredentialCache):
@@ -177,7 +171,7 @@ def log_on(
         if has_kerberos():
             why = _kerberos(account, hostname, attempt)
         if why and account.user and account.password is not None:
-            attempt("ntlm", _Ntlm(account.logon_name, account.password))
+            attempt("ntlm", _ntlm(account.logon_name, account.password))
         elif why:
             what = "no keuring_domain_password is given" if account.user else "no keuring_domain_user is given"
             raise Trouble(FailureKind.AUTHENTICATION_FAILED, f"{what}, and {why}", lost=True)
@@ -187,6 +181,15 @@ def log_on(
         turn.refused(refused.failure.detail, by_domain=by_domain or refused.by_kdc)
         raise
     turn.accepted()
+
+
+def _ntlm(name: str, password: str) -> NTLMHash:
+    """Give a credential for NTLM only.
+
+    With the password itself pyspnego would first take it to the KDC, for every server anew: a wrong one would count
+    twice towards the lockout, and a KDC that does not answer would cost a minute. A hash cannot go there.
+    """
+    return NTLMHash(name, nt_hash=ntowfv1(password).hex())
 
 
 def _kerberos(account: Account, hostname: str, attempt: Callable[[str, Any], None]) -> str:
@@ -224,9 +227,28 @@ class Tickets:
             now = time.monotonic()
             when, cache, why = self._known.get(account.key, (0.0, "", ""))
             if (not cache and not why) or now - when > _MEMORY:
-                cache, why = self._ask(account)
+                cache, why = self._ask_in_time(account)
                 self._known[account.key] = (now, cache, why)
             return cache, why
+
+    def _ask_in_time(self, account: Account) -> tuple[str, str]:
+        """Ask the KDC, but not for as long as libkrb5 would: it tries every name and address for a minute or more."""
+        given: list[tuple[str, str] | Refused] = []
+
+        def ask() -> None:
+            try:
+                given.append(self._ask(account))
+            except Refused as refused:
+                given.append(refused)
+
+        thread = threading.Thread(target=ask, daemon=True, name="kinit")
+        thread.start()
+        thread.join(_KDC_PATIENCE)
+        if not given:
+            return "", f"Kerberos: no KDC answered in {_KDC_PATIENCE:g} s"
+        if isinstance(given[0], Refused):
+            raise given[0]
+        return given[0]
 
     @staticmethod
     def _ask(account: Account) -> tuple[str, str]:

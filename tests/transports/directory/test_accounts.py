@@ -195,6 +195,15 @@ def test_kerberos_comes_first_and_asks_the_kdc_once(krb5: Krb5) -> None:
     assert krb5.asked == 1
 
 
+def test_the_password_itself_is_not_given_to_ntlm(krb5: Krb5) -> None:
+    """Else pyspnego takes it to the KDC by itself, once more for every server."""
+    ((how, credential),) = tries(Account("auditor", "Password", "school.test"), "10.0.0.1", {})
+    assert (how, credential.supported_protocols) == ("ntlm", ["ntlm"])
+    assert credential.nt_hash == "a4f49c406510bdcab6824ee7c30fd852"
+    assert "Password" not in vars(credential).values()
+    assert krb5.asked == 0
+
+
 @pytest.mark.parametrize("hostname", ["10.0.0.1", "::1"])
 def test_kerberos_needs_a_name(krb5: Krb5, hostname: str) -> None:
     assert [how for how, _ in tries(ACCOUNT, hostname, {})] == ["ntlm"]
@@ -209,6 +218,17 @@ def test_kerberos_makes_way_for_ntlm(krb5: Krb5) -> None:
     assert [how for how, _ in tries(other, "dc1.school.test", {})] == ["ntlm"]
     assert [how for how, _ in tries(other, "dc1.school.test", {})] == ["ntlm"]
     assert krb5.asked == 2
+
+
+def test_a_kdc_that_does_not_answer(krb5: Krb5, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accounts, "_KDC_PATIENCE", 0.05)
+    over = threading.Event()
+    monkeypatch.setattr(krb5, "init_context", lambda: over.wait(10), raising=False)
+    for _ in range(2):
+        started = time.monotonic()
+        assert [how for how, _ in tries(ACCOUNT, "dc1.school.test", {})] == ["ntlm"]
+        assert time.monotonic() - started < 5
+    over.set()
 
 
 def test_what_the_kdc_refuses_is_not_tried_with_ntlm(krb5: Krb5) -> None:

@@ -16,7 +16,10 @@ import pytest
 from audits import inventory
 from audits.lab import machine, paths
 from audits.lab.topology import HOSTS
+from audits.transports import accounts
 from audits.transports.base import Answer, Settings, Target, Transport
+from audits.transports.ldap_client import Directory
+from audits.transports.smb_client import FileServer
 from checks.questions import Question
 
 _NEW_NETWORK = 0x40000000  # CLONE_NEWNET
@@ -99,3 +102,43 @@ def lab() -> Lab:
         [str(paths.INVENTORY), str(state / "inventory")], vault_password_file=state / "vault-password"
     )
     return Lab(state, {name: dict(variables) for name, variables in read.hosts.items()})
+
+
+@pytest.fixture
+def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Note with which kind of credential each logon was made."""
+    made: list[str] = []
+
+    def note(cls: type, name: str) -> None:
+        real = getattr(cls, name)
+
+        def log_on(self: Any, credential: Any, *more: str) -> None:
+            real(self, credential, *more)
+            made.extend(credential.supported_protocols)
+
+        monkeypatch.setattr(cls, name, log_on)
+
+    note(Directory, "bind_sealed")
+    note(FileServer, "log_on")
+    return made
+
+
+@pytest.fixture
+def kerberos(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Have Kerberos with the lab's KDC, where the optional extra is installed."""
+    if not accounts.has_kerberos():
+        pytest.skip("the optional extra is not installed: pip install 'keuring[kerberos]'")
+    config = tmp_path / "krb5.conf"
+    config.write_text(
+        "[libdefaults]\ndefault_realm = SCHOOL.TEST\ndns_lookup_kdc = false\nrdns = false\n"
+        f"[realms]\nSCHOOL.TEST = {{\nkdc = {lab.hosts['dc1']['ansible_host']}\n}}\n"
+        "[domain_realm]\n.school.test = SCHOOL.TEST\n"
+    )
+    monkeypatch.setenv("KRB5_CONFIG", str(config))
+    monkeypatch.setattr(accounts, "TICKETS", accounts.Tickets())
+
+
+@pytest.fixture
+def no_kerberos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do without Kerberos, installed or not."""
+    monkeypatch.setattr(accounts, "has_kerberos", lambda: False)

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from audits.transports import accounts, ldap_client
-from audits.transports.accounts import Guard, Tickets
+from audits.transports.accounts import Guard
 from audits.transports.base import Settings
 from audits.transports.ldap import LdapTransport
 from checks.questions import FailureKind, LdapSearch
@@ -17,22 +16,9 @@ pytestmark = pytest.mark.lab
 ROOT = LdapSearch(nc="root", scope="base", attributes=("dnsHostName",))
 
 
-@pytest.fixture
-def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Note how each sealed bind was made."""
-    made: list[str] = []
-    real = ldap_client.Directory.bind_sealed
-
-    def bind(self: Any, credential: Any, hostname: str, protocol: str) -> None:
-        real(self, credential, hostname, protocol)
-        made.append(protocol)
-
-    monkeypatch.setattr(ldap_client.Directory, "bind_sealed", bind)
-    return made
-
-
 @pytest.mark.parametrize("how", ["sealed", "ldaps", "auto"])
 @pytest.mark.parametrize("controller", ["dc1", "dc2"])
+@pytest.mark.usefixtures("no_kerberos")
 def test_every_way_to_log_on(lab: Any, how: str, controller: str) -> None:
     target = lab.domain(lab.host(controller), keuring_ldap=how)
     (answer,) = lab.ask(LdapTransport(lab.settings), target, ROOT)
@@ -41,22 +27,14 @@ def test_every_way_to_log_on(lab: Any, how: str, controller: str) -> None:
     assert answer.value[0]["attributes"]["dnshostname"] == [f"{controller}.school.test"]
 
 
-def test_ntlm_without_kerberos(lab: Any, ways: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "has_kerberos", lambda: False)
+@pytest.mark.usefixtures("no_kerberos")
+def test_ntlm(lab: Any, ways: list[str]) -> None:
     assert lab.ask(LdapTransport(lab.settings), lab.domain(keuring_ldap="sealed"), ROOT)[0].failure is None
     assert ways == ["ntlm"]
 
 
-def test_kerberos(lab: Any, ways: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    if not accounts.has_kerberos():
-        pytest.skip("the optional extra is not installed: pip install 'keuring[kerberos]'")
-    config = tmp_path / "krb5.conf"
-    config.write_text(
-        "[libdefaults]\n default_realm = SCHOOL.TEST\n dns_lookup_kdc = false\n rdns = false\n"
-        "[realms]\n SCHOOL.TEST = { kdc = 10.77.10.11\n }\n[domain_realm]\n .school.test = SCHOOL.TEST\n"
-    )
-    monkeypatch.setenv("KRB5_CONFIG", str(config))
-    monkeypatch.setattr(accounts, "TICKETS", Tickets())
+@pytest.mark.usefixtures("kerberos")
+def test_kerberos(lab: Any, ways: list[str]) -> None:
     assert lab.ask(LdapTransport(lab.settings), lab.domain(keuring_ldap="sealed"), ROOT)[0].failure is None
     assert ways == ["kerberos"]
 
@@ -67,12 +45,14 @@ def test_a_certificate_is_not_trusted_without_its_authority(lab: Any) -> None:
     assert answer.failure.kind is FailureKind.CERTIFICATE_UNTRUSTED
 
 
+@pytest.mark.usefixtures("no_kerberos")
 def test_a_wrong_password(lab: Any) -> None:
     target = lab.domain(keuring_domain_user="nobody", keuring_domain_password="wrong")
     answers = lab.ask(LdapTransport(lab.settings, guard=Guard()), target, ROOT, LdapSearch())
     assert {a.failure.kind for a in answers} == {FailureKind.AUTHENTICATION_FAILED}
 
 
+@pytest.mark.usefixtures("no_kerberos")
 def test_the_same_as_samba_tool(lab: Any) -> None:
     question = LdapSearch("(&(objectClass=group)(sAMAccountName=G_Docenten))", ("member",))
     everyone = LdapSearch(
@@ -88,6 +68,7 @@ def test_the_same_as_samba_tool(lab: Any) -> None:
     assert sids == {b"\x01\x05\x00\x00\x00\x00\x00\x05"}
 
 
+@pytest.mark.usefixtures("no_kerberos")
 def test_descriptors_zones_and_pages(lab: Any) -> None:
     policies = LdapSearch(
         "(objectClass=groupPolicyContainer)",

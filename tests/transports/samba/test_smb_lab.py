@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from audits.transports import accounts
-from audits.transports.accounts import Tickets
 from audits.transports.smb import SmbTransport
 from checks.questions import SmbNegotiate, SmbRead, SmbSecurity, SmbShares, SmbTree
 
@@ -18,6 +16,7 @@ POLICIES = SmbTree("sysvol", r"{domain}\Policies", ("gpt.ini", "*.pol", "*.inf",
 
 
 @pytest.mark.parametrize("controller", ["dc1", "dc2"])
+@pytest.mark.usefixtures("no_kerberos")
 def test_sysvol(lab: Any, controller: str) -> None:
     target = lab.domain(lab.host(controller))
     tree, offer, descriptor = lab.ask(
@@ -33,6 +32,7 @@ def test_sysvol(lab: Any, controller: str) -> None:
     assert base64.b64decode(descriptor.value)[0] == 1
 
 
+@pytest.mark.usefixtures("no_kerberos")
 def test_one_file(lab: Any) -> None:
     default = r"{domain}\Policies\{31B2F340-016D-11D2-945F-00C04FB984F9}\GPT.INI"
     found, missing = lab.ask(
@@ -54,19 +54,13 @@ def check_shares(lab: Any) -> None:
     assert all(base64.b64decode(answer.value)[0] == 1 for answer in descriptors)
 
 
-def test_shares_with_ntlm(lab: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "has_kerberos", lambda: False)
+@pytest.mark.usefixtures("no_kerberos")
+def test_shares_with_ntlm(lab: Any, ways: list[str]) -> None:
     check_shares(lab)
+    assert ways == ["ntlm"]
 
 
-def test_shares_with_kerberos(lab: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    if not accounts.has_kerberos():
-        pytest.skip("the optional extra is not installed: pip install 'keuring[kerberos]'")
-    config = tmp_path / "krb5.conf"
-    config.write_text(
-        "[libdefaults]\n default_realm = SCHOOL.TEST\n dns_lookup_kdc = false\n rdns = false\n"
-        "[realms]\n SCHOOL.TEST = { kdc = 10.77.10.11\n }\n[domain_realm]\n .school.test = SCHOOL.TEST\n"
-    )
-    monkeypatch.setenv("KRB5_CONFIG", str(config))
-    monkeypatch.setattr(accounts, "TICKETS", Tickets())
+@pytest.mark.usefixtures("kerberos")
+def test_shares_with_kerberos(lab: Any, ways: list[str]) -> None:
     check_shares(lab)
+    assert ways == ["kerberos"]
