@@ -51,6 +51,7 @@ def up() -> None:
         network.up()
         auditor.prepare(secrets)
         _boot(list(HOSTS.values()), golden.directory(wanted))
+        auditor.write_known_hosts(secrets)  # again: leased addresses are known now
         inventory.generate(secrets)
         paths.save_state(up=True)
         say("the lab is up")
