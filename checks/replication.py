@@ -20,7 +20,9 @@ from checks.core import (
     unknown,
 )
 from checks.facts.directory import Roles, RootDse
-from checks.facts.replication import Copy, Replica
+from checks.facts.replication import Copy, InboundLinks, Replica
+from checks.formats import filetime
+from checks.formats.reps_from import Link
 
 _GONE = (FailureKind.UNREACHABLE, FailureKind.REFUSED, FailureKind.TIMED_OUT)
 _SHOWN = 50  # objects of a list in a finding
@@ -38,6 +40,8 @@ class Replication(Expectation):
     """All controllers hold the same users, groups, computers, units and policies."""
     within_seconds: int = 60
     """How young a difference may be before it counts, since replication takes a moment."""
+    max_link_minutes: int | None = 240
+    """How long ago each link between controllers last worked, at most; its last attempt must have worked, too."""
     roles_agree: bool = True
     """All controllers name the same holders of the five operations master roles."""
     max_clock_seconds: int | None = 120
@@ -124,3 +128,38 @@ def controllers_agree(replicas: Each[Replica], want: Replication) -> Iterable[Ou
     if differ:
         observed["objects"] = dict(sorted(differ.items())[:_SHOWN])
     yield (failed if differ else passed)(observed, {"different": 0})
+
+
+def _trouble(link: Link, now: float, minutes: int) -> str | None:
+    """Say what is wrong with a link, in numbers; None when it works."""
+    late = link.success is None or now - link.success > minutes * filetime.MINUTE
+    if not link.failures and not late:
+        return None
+    return f"{filetime.iso(link.success) or '-'}, {link.failures} x {link.result}"
+
+
+@check("max_link_minutes")
+def replication_links_work(controllers: Each[InboundLinks], want: Replication) -> Iterable[Outcome]:
+    """Whether each controller's last attempt to fetch changes worked, for each partition and partner (repsFrom).
+
+    A controller without links is cut off when there are others. When none shows a link, it is we who may not see them.
+    """
+    some = any(links for c in controllers.values() for links in c.links.values())
+    for name, controller in controllers.items():
+        partners = {
+            f"{controller.controllers.get(link.source, link.source)}: {partition}": link
+            for partition, links in controller.links.items()
+            for link in links
+        }
+        alone = len(controller.controllers) < 2  # noqa: PLR2004 - itself
+        if not partners and not alone and not some:
+            yield unknown(FailureKind.DENIED, "the account may not read repsFrom of the partitions", subject=name)
+            continue
+        bad = {
+            p: words
+            for p, link in partners.items()
+            if (words := _trouble(link, controller.now, want.max_link_minutes or 0))
+        }
+        observed: dict[str, Any] = {"count": len(partners), "errors": dict(sorted(bad.items())[:_SHOWN])}
+        told = passed if not bad and (partners or alone) else failed
+        yield told(observed, {"errors": {}, "minutes": {"at_most": want.max_link_minutes}}, subject=name)

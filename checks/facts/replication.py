@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 from checks.core import Fact, FailureKind, Unreadable
 from checks.facts.directory import RootDse, Said
 from checks.facts.entries import Entry, entries
-from checks.formats import distinguished_name
+from checks.formats import distinguished_name, reps_from, sid
+from checks.formats.reps_from import Link
 from checks.questions import LdapSearch
 
 # Replicated attributes whose change matters; memberships by `member`
@@ -86,3 +87,48 @@ def _copy(entry: Entry, names: tuple[str, ...]) -> Copy:
         digest.update(f"\0{name}\0{len(told)}\0".encode())
         digest.update("\0".join(told).encode("utf-8", "replace"))
     return Copy(entry.dn, digest.digest(), entry.time("whenchanged") or 0.0)
+
+
+def _links(nc: Literal["default", "configuration", "schema", "domaindns", "forestdns"]) -> LdapSearch:
+    return LdapSearch(attributes=("repsFrom",), nc=nc, scope="base", binary=("repsFrom",))
+
+
+@dataclass(frozen=True, slots=True)
+class InboundLinks(Fact):
+    """From whom a controller replicates, and how that went: the partitions it holds, each with its links."""
+
+    question = (
+        RootDse.question,
+        LdapSearch(
+            filter="(objectClass=nTDSDSA)",
+            attributes=("objectGUID",),
+            nc="configuration",
+            rdn="CN=Sites",
+            binary=("objectGUID",),
+        ),
+        _links("default"),
+        _links("configuration"),
+        _links("schema"),
+        _links("domaindns"),
+        _links("forestdns"),
+    )
+
+    now: float
+    controllers: Mapping[str, str]  # of the forest: GUID of the directory service -> host name
+    links: Mapping[str, tuple[Link, ...]]  # by the partition's distinguished name
+
+    @classmethod
+    def read(cls, root: Said, services: Said, *heads: Said) -> Self:
+        """Read the heads of the partitions; those of the DNS may not exist."""
+        names = {}
+        for e in entries(services):
+            server = distinguished_name.name(distinguished_name.parent(e.dn))
+            names[sid.guid_text(sid.decode(e.must("objectguid")))] = server
+        if not names:
+            raise Unreadable("the account may not see the controllers under CN=Sites", FailureKind.DENIED)
+        links = {
+            e.dn: tuple(reps_from.parse(sid.decode(value)) for value in e.texts("repsfrom"))
+            for head in heads
+            for e in entries(head)
+        }
+        return cls(RootDse.read(root).now, names, links)

@@ -9,6 +9,7 @@ import base64
 import copy
 import dataclasses
 import re
+import struct
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,11 @@ BASE, CONFIG = "DC=school,DC=test", "CN=Configuration,DC=school,DC=test"
 SCHEMA = f"CN=Schema,{CONFIG}"
 DOMAIN_SID = "S-1-5-21-1111-2222-3333"
 HERE = Path(__file__).parent
-_NCS = {"default": BASE, "configuration": CONFIG, "schema": SCHEMA, "root": ""}
+_NCS = {"default": BASE, "configuration": CONFIG, "schema": SCHEMA, "root": "",
+        "domaindns": f"DC=DomainDnsZones,{BASE}", "forestdns": f"DC=ForestDnsZones,{BASE}"}  # fmt: skip
 _SIDS = {"objectsid", "sidhistory", "tokengroups"}
 _GUIDS = {"objectguid", "msds-optionalfeatureguid"}
+DC1, DC2 = "00000000-0000-4000-8005-000000000001", "00000000-0000-4000-8005-000000000002"
 
 MODULES = (
     "computers", "domain", "groups", "hygiene", "organisation", "passwords", "people", "privileged", "replication",
@@ -174,9 +177,18 @@ def _values(name: str, values: list[str], binary: bool) -> list[str]:
         return values
     if name in _SIDS:
         return [base64.b64encode(sid.sid_bytes(v)).decode() for v in values]
+    if name == "repsfrom":
+        return [base64.b64encode(reps_from(*v.split())).decode() for v in values]
     if name in _GUIDS:
         return [base64.b64encode(sid.guid_bytes(v)).decode() for v in values]
     return [DESCRIPTORS[v] for v in values]
+
+
+def reps_from(source: str, failures: str, success: str, result: str = "0") -> bytes:
+    """Make a replica link: who, failed attempts in a row, FILETIME of the last success, Win32 error."""
+    at = int(success) // 10**7
+    head = struct.pack("<IIIIQQI", 2, 0, 232, int(failures), at, at, int(result))
+    return head.ljust(160, b"\0") + sid.guid_bytes(source).ljust(72, b"\0")
 
 
 def _in_scope(dn: str, base: str, scope: str) -> bool:
@@ -238,7 +250,7 @@ def make_school() -> Directory:
         objectGUID="00000000-0000-4000-8003-000000000001", whenChanged=stamp(50),
         minPwdLength=14, pwdHistoryLength=24, maxPwdAge=-(180 * 864 * 10**9), minPwdAge=-(864 * 10**9), pwdProperties=1,
         lockoutThreshold=5, lockoutDuration=-(30 * 60 * 10**7), lockOutObservationWindow=-(15 * 60 * 10**7),
-        ms__DS__MachineAccountQuota=0, fSMORoleOwner=_service("DC1"),
+        ms__DS__MachineAccountQuota=0, fSMORoleOwner=_service("DC1"), repsFrom=f"{DC2} 0 {ago(0.01)}",
     )  # fmt: skip
     d.add(f"CN=RID Manager$,CN=System,{BASE}", fSMORoleOwner=_service("DC1"))
     d.add(f"CN=Infrastructure,{BASE}", fSMORoleOwner=_service("DC2"))
@@ -271,8 +283,8 @@ def _service(host: str) -> str:
 
 
 def _make_configuration(d: Directory) -> None:
-    d.add(CONFIG, objectClass=["top", "configuration"])
-    d.add(SCHEMA, objectClass=["top", "dMD"], fSMORoleOwner=_service("DC1"))
+    d.add(CONFIG, objectClass=["top", "configuration"], repsFrom=f"{DC2} 0 {ago(0.01)}")
+    d.add(SCHEMA, objectClass=["top", "dMD"], fSMORoleOwner=_service("DC1"), repsFrom=f"{DC2} 0 {ago(0.01)}")
     partitions = d.add(
         f"CN=Partitions,{CONFIG}",
         objectClass=["top", "crossRefContainer"], fSMORoleOwner=_service("DC1"), uPNSuffixes=["school.be"],
@@ -288,7 +300,8 @@ def _make_configuration(d: Directory) -> None:
         server = f"CN={host},CN=Servers,{site}"
         d.add(server, objectClass=["top", "server"], cn=host, dNSHostName=f"{host.lower()}.school.test",
               serverReference=f"CN={host},OU=Domain Controllers,{BASE}")  # fmt: skip
-        d.add(f"CN=NTDS Settings,{server}", objectClass=["top", "applicationSettings", "nTDSDSA"], options=1)
+        d.add(f"CN=NTDS Settings,{server}", objectClass=["top", "applicationSettings", "nTDSDSA"], options=1,
+              objectGUID=DC1 if host == "DC1" else DC2)  # fmt: skip
     service = f"CN=Directory Service,CN=Windows NT,CN=Services,{CONFIG}"
     d.add(service, objectClass=["top", "nTDSService"], tombstoneLifetime=180)
     d.add(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from checks.core import Failure, FailureKind
-from tests.checks.directory.conftest import BASE, CONFIG, DOMAIN_SID, Directory, ago, stamp
+from tests.checks.directory.conftest import BASE, CONFIG, DC2, DOMAIN_SID, Directory, ago, stamp
 
 PSO = f"CN=PSO_Docenten,CN=Password Settings Container,CN=System,{BASE}"
 SERVICE = f"CN=Directory Service,CN=Windows NT,CN=Services,{CONFIG}"
@@ -37,6 +37,11 @@ def _holds(d: Directory, dn: str, host: str) -> None:
 
 def _other_policy(d: Directory) -> None:
     d.entries[PSO.replace("PSO_Docenten", "PSO_Anders")] = d.entries.pop(PSO) | {"cn": ["PSO_Anders"]}
+
+
+def _cut_off(d: Directory) -> None:
+    for dn in (BASE, CONFIG, f"CN=Schema,{CONFIG}"):
+        d.change(dn, repsFrom=None)
 
 
 def _many_admins(d: Directory) -> None:
@@ -338,6 +343,12 @@ FAULTS: dict[str, list[tuple[str, Fault]]] = {
     "replication.controllers_are_synchronized": [("dc2", lambda d: d.change("", isSynchronized="FALSE"))],
     "replication.controller_clocks_agree": [("", lambda d: d.change("", currentTime="20251124023201.0Z"))],
     "replication.controllers_name_the_same_roles": [("schema", lambda d: _holds(d, f"CN=Schema,{CONFIG}", "DC2"))],
+    "replication.replication_links_work": [
+        ("dc2", lambda d: d.change(CONFIG, repsFrom=f"{DC2} 3 {ago(0.01)} 1722")),
+        ("dc2", lambda d: d.change(BASE, repsFrom=f"{DC2} 0 {ago(1)}")),
+        ("dc2", lambda d: d.change(BASE, repsFrom=f"{DC2} 0 0")),
+        ("dc2", _cut_off),
+    ],
     "replication.controllers_agree": [
         ("", lambda d: d.remove("sara")),
         ("", lambda d: d.user("nieuw", 1200, "OU=Docenten")),

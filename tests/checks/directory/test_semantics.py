@@ -243,6 +243,14 @@ def test_a_controller_that_refuses_our_logon_is_there_all_the_same(school: Direc
     assert verdicts({"replication": {}}, school, "replication.controllers_answer", dc2=other) == [PASS, UNKNOWN]
 
 
+def test_links_that_nobody_shows_are_kept_from_us(school: Directory) -> None:
+    school.hidden.add("repsfrom")
+    check = "replication.replication_links_work"
+    assert verdicts({"replication": {}}, school, check) == [UNKNOWN, UNKNOWN]
+    school.remove(f"CN=NTDS Settings,CN=DC2,CN=Servers,CN=Hoofdsite,CN=Sites,{CONFIG}")
+    assert verdicts({"replication": {}}, school, check) == [PASS, PASS]  # a controller alone needs no links
+
+
 # -- scale ------------------------------------------------------------------------------------------------------------
 
 
