@@ -25,7 +25,7 @@ from checks.core import (
 from checks.facts.principals import Principals
 from checks.facts.shares import FileRights, ListedShares, Negotiated, Shares
 from checks.facts.shares import Share as Found
-from checks.formats import file_rights
+from checks.formats import file_rights, sddl
 from checks.formats import security_descriptor as sd
 from checks.formats.access import FILE
 from checks.formats.file_rights import ShareWord, Word
@@ -154,17 +154,25 @@ def share_comment_is_right(shares: Shares, want: Share) -> Outcome:
     return expect(listed(shares, want.name).remark, equals=want.comment)
 
 
+def _refuse_conditions(descriptor: Descriptor, principals: Principals) -> None:
+    """Raise Unreadable for an entry that depends on claims: whether it counts cannot be told."""
+    for ace in descriptor.dacl or ():
+        if ace.conditional:
+            raise Unreadable(f"a conditional entry: {sddl.ace_text(ace, principals.name)}")
+
+
 @check("share_acl")
 def share_permissions_are_right(shares: Shares, principals: Principals, want: Share) -> Outcome:
     """Whether exactly these have these rights on the share itself; entries that deny are always too much."""
     descriptor = listed(shares, want.name).rights
+    _refuse_conditions(descriptor, principals)
     wanted = {principals.find(n) or n: str(word) for n, word in (want.share_acl or {}).items()}
     there: dict[str, str] = {}
     masks: dict[str, int] = {}
     if descriptor.dacl is None:
         there["S-1-1-0"] = "full"  # no list: everybody may do everything
     for ace in descriptor.dacl or ():
-        if ace.denies or ace.conditional:
+        if ace.denies:
             there[f"{ace.sid} deny"] = file_rights.share_word(ace.mask)
         elif ace.allows:
             masks[ace.sid] = masks.get(ace.sid, 0) | ace.mask
@@ -187,10 +195,7 @@ def _told(principals: Principals, entries: dict[str, str]) -> list[dict[str, str
     return sorted(told, key=lambda e: e["principal"].casefold())
 
 
-def _here(rights: FileRights, name: str) -> Descriptor:
-    if rights.descriptor is None:
-        raise Unreadable(f"there is no share {name}")
-    return rights.descriptor
+_NOTHING = {"exists": False}  # the share, or the folder behind it
 
 
 Masks = dict[tuple[str, bool], dict[Place, int]]
@@ -217,7 +222,15 @@ def _masks(descriptor: Descriptor) -> Masks:
 @check("file_acl")
 def file_permissions_are_right(rights: FileRights, principals: Principals, want: Share) -> Outcome:
     """Whether these users and groups have exactly these rights on the folder; with `exact`, and nobody else."""
-    descriptor = _here(rights, want.name)
+    told = [
+        _entry(principals, (principals.find(e.principal) or e.principal, e.deny), _words(e), e.applies_to)
+        for e in want.file_acl
+    ]
+    expected = {"exactly" if want.exact else "at_least": told}
+    descriptor = rights.descriptor
+    if descriptor is None:
+        return failed(_NOTHING, expected)
+    _refuse_conditions(descriptor, principals)
     masks = _masks(descriptor)
     missing, known = [], set()
     for entry in want.file_acl:
@@ -234,12 +247,8 @@ def file_permissions_are_right(rights: FileRights, principals: Principals, want:
         seen["missing"] = missing
     if want.exact and extra:
         seen["extra"] = extra
-    told = [
-        _entry(principals, (principals.find(e.principal) or e.principal, e.deny), _words(e), e.applies_to)
-        for e in want.file_acl
-    ]
     bad = missing or (want.exact and (extra or descriptor.dacl is None))
-    return (failed if bad else passed)(seen, {"exactly" if want.exact else "at_least": told})
+    return (failed if bad else passed)(seen, expected)
 
 
 def _words(entry: FileEntry) -> tuple[str, ...]:
@@ -276,16 +285,20 @@ def _seen(principals: Principals, key: tuple[str, bool], places: dict[Place, int
 @check("inherited")
 def inheritance_is_right(rights: FileRights, want: Share) -> Outcome:
     """Whether the folder's list inherits from above, or is protected from it (MS-DTYP 2.4.6, PD)."""
-    return expect({"inherited": not _here(rights, want.name).protected}, equals={"inherited": want.inherited})
+    seen = _NOTHING if rights.descriptor is None else {"inherited": not rights.descriptor.protected}
+    return expect(seen, equals={"inherited": want.inherited})
 
 
 @check("owner")
 def owner_is_right(rights: FileRights, principals: Principals, want: Share) -> Outcome:
     """Whether the folder has this owner, who may always change its rights."""
-    owner = _here(rights, want.name).owner
     wanted = principals.find(want.owner or "") or want.owner or ""
+    expected = {"owner": principals.name(wanted)}
+    if rights.descriptor is None:
+        return failed(_NOTHING, expected)
+    owner = rights.descriptor.owner
     told = {"owner": principals.name(owner) if owner else None}
-    return (passed if owner == wanted else failed)(told, {"owner": principals.name(wanted)})
+    return (passed if owner == wanted else failed)(told, expected)
 
 
 @check("signing")

@@ -96,8 +96,9 @@ LIST: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("check", FILES)
 def test_rights_on_files_that_cannot_be_read_are_unknown(world: Any, check: str) -> None:
-    world.folder("Docenten", None)
-    assert world.verdicts("shares", check, name="Docenten", **FILES[check]) == ["unknown"]
+    world.folder("Docenten", None)  # listed, but there is no folder behind it
+    (found,) = world.judge("shares", check, name="Docenten", **FILES[check])
+    assert (found.verdict, found.observed) == ("fail", {"exists": False})
     world.failures[SmbSecurity] = FailureKind.DENIED
     (found,) = world.judge("shares", check, name="Docenten", **FILES[check])
     assert (found.verdict, found.failure.kind) == ("unknown", FailureKind.DENIED)
@@ -161,6 +162,16 @@ def test_a_folder_without_a_list_is_open_to_everybody(world: Any) -> None:
     (found,) = world.judge("shares", "file_permissions_are_right", name="Docenten", file_acl=[ADMINS], exact=True)
     assert found.verdict == "fail"
     assert found.observed["entries"] == [{"principal": "Everyone", "rights": "full"}]
+
+
+def test_a_conditional_entry_is_unknown(world: Any) -> None:
+    conditional = '(XA;;FA;;;WD;(@User.Title == "x"))'
+    world.share("Soms", "D:" + conditional)
+    world.folder("Soms", f"O:BAD:{conditional}(A;OICI;0x1301bf;;;{DOC})")
+    assert world.verdicts("shares", "share_permissions_are_right", name="Soms", share_acl={"Everyone": "full"}) == [
+        "unknown"
+    ]
+    assert world.verdicts("shares", "file_permissions_are_right", name="Soms", file_acl=[DOCENTEN]) == ["unknown"]
 
 
 def test_a_descriptor_that_is_garbled_is_unknown(world: Any) -> None:
