@@ -26,6 +26,10 @@ class Port(Expectation):
     def __post_init__(self) -> None:
         _check_port(self.port)
 
+    def leaves_out(self, check_id: str) -> bool:
+        """Leave out the check of the other state."""
+        return check_id == f"flows.port_is_{'closed' if self.state == 'open' else 'open'}"
+
     @property
     def subject(self) -> str:
         """The port."""
@@ -60,6 +64,10 @@ class Flow(Expectation):
         if not self.to or self.to.startswith("-") or any(c.isspace() for c in self.to):
             raise ValueError(f"to: '{self.to}' is neither a name nor an address")
 
+    def leaves_out(self, check_id: str) -> bool:
+        """Leave out the check of the opposite."""
+        return check_id == ("flows.refused_path_is_closed" if self.allowed else "flows.allowed_path_is_open")
+
     @property
     def subject(self) -> str:
         """The other side, its ports and the protocol."""
@@ -73,22 +81,18 @@ def _check_port(port: int) -> None:
 
 
 @check
-def port_is_open(seen: PortSeen, want: Port) -> Iterator[Outcome]:
+def port_is_open(seen: PortSeen, want: Port) -> Outcome:  # noqa: ARG001 - the port is in the question
     """Whether the port that must be open accepts a connection."""
-    if want.state == "open":
-        yield _judged(seen.state, expected=True)
+    return _judged(seen.state, expected=True)
 
 
 @check
-def port_is_closed(seen: PortSeen, want: Port) -> Iterator[Outcome]:
+def port_is_closed(seen: PortSeen, want: Port) -> Outcome:  # noqa: ARG001
     """Whether the port that must be closed is. Silence of a host that answers nowhere says nothing: then unknown."""
-    if want.state != "closed":
-        return
     if seen.state == "filtered" and seen.alive is False:
         words = "the host does not answer on any port that was tried"
-        yield unknown(FailureKind.UNREACHABLE, words, expected={"open": False})
-    else:
-        yield _judged(seen.state, expected=False)
+        return unknown(FailureKind.UNREACHABLE, words, expected={"open": False})
+    return _judged(seen.state, expected=False)
 
 
 def _judged(state: State, *, expected: bool, subject: str | None = None) -> Outcome:
@@ -105,8 +109,6 @@ def _subject(want: Flow, port: int) -> str:
 @check
 def allowed_path_is_open(paths: Paths, want: Flow) -> Iterator[Outcome]:
     """Whether the host reaches what it must reach: one finding for each port."""
-    if not want.allowed:
-        return
     for port in ports_of(want) or (0,):
         yield _judged(paths.states[port], expected=True, subject=_subject(want, port))
 
@@ -114,7 +116,5 @@ def allowed_path_is_open(paths: Paths, want: Flow) -> Iterator[Outcome]:
 @check
 def refused_path_is_closed(paths: Paths, want: Flow) -> Iterator[Outcome]:
     """Whether the host does not reach what it must not reach: one finding for each port."""
-    if want.allowed:
-        return
     for port in ports_of(want) or (0,):
         yield _judged(paths.states[port], expected=False, subject=_subject(want, port))

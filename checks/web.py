@@ -23,7 +23,6 @@ from checks.facts.web import Certificate, PageProtocols, PageShown
 Version = Literal["TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"]
 REDIRECTS = (301, 302, 303, 307, 308)
 WEAK_SIGNATURES = ("md2", "md5", "sha1")
-_NOT_JUDGED: tuple[Outcome, ...] = ()
 
 
 @kind("web", Scope.HOST)
@@ -61,6 +60,12 @@ class Page(Expectation):
             raise ValueError("http2 can only be told of an https:// URL")
         _ = url.port
 
+    def leaves_out(self, check_id: str) -> bool:
+        """Leave out what it says is not to be judged; plain http has no certificate."""
+        trusted = self.trusted and self.url.startswith("https:")
+        not_judged = {"web.page_is_trusted": not trusted, "web.server_hides_version": self.hides_version is False}
+        return not_judged.get(check_id, False)
+
     @property
     def subject(self) -> str:
         """The URL."""
@@ -92,6 +97,10 @@ class Endpoint(Expectation):
     min_key: int | None = None
     """Least strength of its key, as the size of an RSA key in bits (2048, 3072); other kinds are converted."""
 
+    def leaves_out(self, check_id: str) -> bool:
+        """Leave out the trust when it is not to be judged."""
+        return check_id == "web.certificate_is_trusted" and not self.trusted
+
     @property
     def subject(self) -> str:
         """The name and port."""
@@ -110,10 +119,8 @@ def page_answers(page: PageShown, want: Page) -> Outcome:
 
 
 @check
-def page_is_trusted(page: PageShown, want: Page) -> Outcome | tuple[Outcome, ...]:
+def page_is_trusted(page: PageShown, want: Page) -> Outcome:  # noqa: ARG001 - the page is in the question
     """Whether a browser shows the page without a warning: chain, dates and name of the certificate."""
-    if not want.trusted or page.trusted is None:
-        return _NOT_JUDGED
     return expect({"trusted": page.trusted}, equals={"trusted": True}, note=page.trust_error)
 
 
@@ -150,10 +157,8 @@ def http2_is_offered(protocols: PageProtocols, want: Page) -> Outcome:
 
 
 @check("hides_version")
-def server_hides_version(page: PageShown, want: Page) -> Outcome | tuple[Outcome, ...]:
+def server_hides_version(page: PageShown, want: Page) -> Outcome:  # noqa: ARG001
     """Whether no header tells a version number of the software, which shows attackers what to try."""
-    if not want.hides_version:
-        return _NOT_JUDGED
     told = [f"{name}: {value}" for name, value in page.telltales.items()]
     return expect(told, equals=[])
 
@@ -172,10 +177,8 @@ def _max_age(page: PageShown) -> str | None:
 
 
 @check
-def certificate_is_trusted(certificate: Certificate, want: Endpoint) -> Outcome | tuple[Outcome, ...]:
+def certificate_is_trusted(certificate: Certificate, want: Endpoint) -> Outcome:  # noqa: ARG001
     """Whether the certificate was signed by an authority that counts, and is within its dates."""
-    if not want.trusted:
-        return _NOT_JUDGED
     seen = {"trusted": certificate.trusted, "issuer": certificate.issuer}
     if certificate.trusted:
         return passed(seen, {"trusted": True})

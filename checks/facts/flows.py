@@ -15,7 +15,7 @@ from checks.core import Fact, FailureKind, Output, Unreadable
 from checks.questions import Shell, TcpProbe, quote
 
 State = Literal["open", "refused", "filtered"]
-WAIT = 3  # seconds for each port; they are tried at the same time
+WAIT, WAIT_REFUSED = 4, 2  # seconds for what must answer, and for what must not; ports are tried at the same time
 MOST_PORTS = 64
 
 _PYTHON_TCP = (
@@ -61,6 +61,9 @@ class _Flow(Protocol):
     @property
     def protocol(self) -> str: ...
 
+    @property
+    def allowed(self) -> bool: ...
+
 
 class _Port(Protocol):
     @property
@@ -103,14 +106,14 @@ class Paths(Fact):
     @classmethod
     def ask(cls, want: _Flow) -> Shell:
         """Knock from the requirement's host."""
-        to = quote(want.to)
+        to, wait = quote(want.to), WAIT if want.allowed else WAIT_REFUSED
         if want.protocol == "icmp":
-            return Shell(_ICMP.format(to=to, wait=WAIT), timeout=20, limit=16_384)
+            return Shell(_ICMP.format(to=to, wait=wait), timeout=20, limit=16_384)
         ports = ports_of(want)
         if want.protocol == "dns":
-            return Shell(_DNS.format(to=to, port=int(ports[0]), wait=WAIT), timeout=15, limit=16_384)
+            return Shell(_DNS.format(to=to, port=int(ports[0]), wait=wait), timeout=15, limit=16_384)
         listed = " ".join(str(int(port)) for port in ports)
-        command = _TCP.format(to=to, wait=WAIT, ports=listed, python=quote(_PYTHON_TCP))
+        command = _TCP.format(to=to, wait=wait, ports=listed, python=quote(_PYTHON_TCP))
         return Shell(command, timeout=20, limit=64 * 1024)
 
     @classmethod

@@ -27,7 +27,7 @@ PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 
 
 def flow(to: str, port: Any = None, protocol: str = "tcp") -> Any:
-    return SimpleNamespace(to=to, port=port, protocol=protocol)
+    return SimpleNamespace(to=to, port=port, protocol=protocol, allowed=False)
 
 
 def run(want: Any, path: str | None = None) -> Output:
@@ -229,9 +229,11 @@ def test_paths_are_judged(judge: Judge) -> None:
 @pytest.mark.parametrize("allowed", [True, False])
 def test_unseen_paths_are_unknown(judge: Judge, answer: Any, allowed: bool) -> None:
     found = judge(Scope.HOST, "reaches", {"to": "dc1", "port": 445, "allowed": allowed}, lambda *_: answer)
-    assert {f.verdict for fs in found.values() for f in fs} == {UNKNOWN}
+    check = "allowed_path_is_open" if allowed else "refused_path_is_closed"
+    assert {c: [f.verdict for f in fs] for c, fs in found.items()} == {check: [UNKNOWN]}
     probed = judge(Scope.HOST, "ports", {"port": 445, "state": "open" if allowed else "closed"}, lambda *_: answer)
-    assert {f.verdict for fs in probed.values() for f in fs} == {UNKNOWN}
+    check = "port_is_open" if allowed else "port_is_closed"
+    assert {c: [f.verdict for f in fs] for c, fs in probed.items()} == {check: [UNKNOWN]}
 
 
 @pytest.mark.parametrize(

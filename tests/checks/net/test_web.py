@@ -148,7 +148,11 @@ def test_endpoints(judge: Judge, check: str, want: dict[str, Any], seen: dict[st
 
 def test_what_is_not_asked_is_not_judged(judge: Judge) -> None:
     assert set(page(judge, {"trusted": False})) == {"page_answers"}
-    assert set(page(judge, {}, trusted=None)) == {"page_answers"}
+    assert set(page(judge, {"url": "http://www.school.test/"}, trusted=None)) == {"page_answers"}
+    down = Failure(FailureKind.REFUSED, "closed")
+    want = {"url": URL, "trusted": False, "hides_version": False}
+    assert set(judge(Scope.HOST, "web", want, lambda *_: down)) == {"page_answers"}
+    assert set(judge(Scope.HOST, "tls", {"trusted": False}, lambda *_: down)) == {"certificate_stays_valid"}
     assert set(page(judge, {"hides_version": False})) == {"page_answers", "page_is_trusted"}
     assert set(endpoint(judge, {"trusted": False})) == {"certificate_stays_valid"}
 
