@@ -24,8 +24,8 @@ from checks.questions import FailureKind, Question, Shell
 ATTEMPTS = 2
 """How often a host is tried when its connection breaks: asking is read-only, so it may be done again."""
 
-MOST_STARTUPS = 8
-"""Connections to one server that are not logged on yet: sshd's MaxStartups refuses some from 10 on."""
+MOST_STARTUPS = 5
+"""Connections to one server that are not logged on yet: sshd's MaxStartups refuses some from 10 on, and lags."""
 
 
 class SshTransport:

@@ -28,7 +28,7 @@ NOBODY = 65534
 
 def keygen(path: Path, *more: str) -> Path:
     """Make a key pair of type ed25519, or as told."""
-    kind = () if "-t" in more else ("-t", "ed25519")
+    kind = ("-b", "2048") if "rsa" in more else () if "-t" in more else ("-t", "ed25519")
     secret = () if "-N" in more else ("-N", "")
     subprocess.run(["ssh-keygen", "-q", *kind, *secret, *more, "-f", str(path)], check=True)
     return path
@@ -52,7 +52,8 @@ class Sshd:
     def transport(self, *, config: str = "", **more: Any) -> SshTransport:
         file = self.room / "ssh_config"
         file.write_text(config)
-        return SshTransport(Settings(**{"known_hosts": (self.known_hosts,), **more}), Configuration((file,)))
+        settings = {"known_hosts": (self.known_hosts,), "connect_timeout": 30.0, **more}  # for a busy machine
+        return SshTransport(Settings(**settings), Configuration((file,)))
 
     def ask(self, *questions: Shell | str, **more: Any) -> list[Answer]:
         """Ask, and give the answers in the order of the questions; every question has exactly one."""

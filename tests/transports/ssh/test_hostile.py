@@ -391,14 +391,14 @@ def test_after_logging_on(
 ) -> None:
     monkeypatch.setattr(conversation, "START_SECONDS", 1.0)
     began = time.monotonic()
-    got, detail = failed(ask(serve(speaking(host_key, run)).port, timeout=4))
+    got, detail = failed(ask(serve(speaking(host_key, run)).port, timeout=15))
     assert (got, words in detail) == (kind, True), detail
     assert time.monotonic() - began < 10
 
 
 def test_answers_that_came_before_the_end_are_kept(serve: Callable[..., Server], host_key: paramiko.PKey) -> None:
     server = serve(speaking(host_key, half_and_away))
-    got = ask(server.port, "echo 1", "echo 2", "echo 3", timeout=4)
+    got = ask(server.port, "echo 1", "echo 2", "echo 3", timeout=15)
     # the second attempt asks the rest, and the play's first frame is out of turn there
     assert got[0].value == {"status": 0, "stdout": "one\n", "stderr": ""}
     assert all(a.failure and a.failure.kind in {FailureKind.UNREACHABLE, FailureKind.UNREADABLE} for a in got[1:])
@@ -407,7 +407,7 @@ def test_answers_that_came_before_the_end_are_kept(serve: Callable[..., Server],
 
 @pytest.mark.parametrize("run", [half_and_flood, half_and_stderr_flood])
 def test_a_flood_costs_no_more_than_the_limit(serve: Callable[..., Server], host_key: paramiko.PKey, run: Any) -> None:
-    got = ask(serve(speaking(host_key, run)).port, *(Shell(f"echo {i}", limit=200_000) for i in range(5)), timeout=4)
+    got = ask(serve(speaking(host_key, run)).port, *(Shell(f"echo {i}", limit=200_000) for i in range(5)), timeout=15)
     assert {a.failure.kind for a in got if a.failure} <= {FailureKind.TOO_LARGE, FailureKind.UNREADABLE}
     assert all(a.failure for a in got)
     assert got[0].failure
@@ -422,7 +422,7 @@ def test_a_host_that_falls_silent_is_given_up_in_time(
     monkeypatch.setattr(conversation, "SLACK_SECONDS", 0.0)
     began = time.monotonic()
     port = serve(speaking(host_key, half_and_silence)).port
-    kind, _ = failed(ask(port, *(Shell(f"echo {i}", timeout=1) for i in range(2)), timeout=4)[1:])
+    kind, _ = failed(ask(port, *(Shell(f"echo {i}", timeout=1) for i in range(2)), timeout=15)[1:])
     assert kind is FailureKind.TIMED_OUT
     assert time.monotonic() - began < 8
 
@@ -432,7 +432,7 @@ def test_a_session_that_never_comes(
     serve: Callable[..., Server], host_key: paramiko.PKey, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(ssh_link, "START_SECONDS", 1.0)
-    kind, detail = failed(ask(serve(speaking(host_key, nothing, **how)).port, timeout=4))
+    kind, detail = failed(ask(serve(speaking(host_key, nothing, **how)).port, timeout=15))
     assert kind is (FailureKind.TIMED_OUT if "late" in how else FailureKind.DENIED), detail
 
 
@@ -447,14 +447,14 @@ def echo(channel: paramiko.Channel, command: str) -> None:
 
 @pytest.mark.parametrize("methods", ["password", "keyboard-interactive", "publickey,password"])
 def test_a_password_lets_in(serve: Callable[..., Server], host_key: paramiko.PKey, methods: str) -> None:
-    (got,) = ask(serve(speaking(host_key, echo, methods=methods)).port, "echo in", timeout=4)
+    (got,) = ask(serve(speaking(host_key, echo, methods=methods)).port, "echo in", timeout=15)
     assert got.value["stdout"] == "in\n"
 
 
 def test_a_wrong_password_is_tried_once_and_not_told(serve: Callable[..., Server], host_key: paramiko.PKey) -> None:
     tried: list[str] = []
     port = serve(speaking(host_key, echo, tried=tried)).port
-    kind, detail = failed(ask(port, timeout=4, ansible_password="hunter2"))
+    kind, detail = failed(ask(port, timeout=15, ansible_password="hunter2"))
     assert kind is FailureKind.AUTHENTICATION_FAILED
     assert "hunter2" not in detail
     assert "refused: password" in detail
@@ -462,7 +462,7 @@ def test_a_wrong_password_is_tried_once_and_not_told(serve: Callable[..., Server
 
 
 def test_only_kerberos_is_told(serve: Callable[..., Server], host_key: paramiko.PKey) -> None:
-    kind, detail = failed(ask(serve(speaking(host_key, echo, methods="gssapi-with-mic")).port, timeout=4))
+    kind, detail = failed(ask(serve(speaking(host_key, echo, methods="gssapi-with-mic")).port, timeout=15))
     assert kind is FailureKind.AUTHENTICATION_FAILED
     assert "Kerberos" in detail
 
@@ -470,9 +470,9 @@ def test_only_kerberos_is_told(serve: Callable[..., Server], host_key: paramiko.
 def test_a_key_and_then_a_password(serve: Callable[..., Server], host_key: paramiko.PKey, sshd: Sshd) -> None:
     how = {"methods": "publickey,password", "key_first": True}
     port = serve(speaking(host_key, echo, **how)).port
-    (got,) = ask(port, "echo in", timeout=4, ansible_ssh_private_key_file=str(sshd.key))
+    (got,) = ask(port, "echo in", timeout=15, ansible_ssh_private_key_file=str(sshd.key))
     assert got.value["stdout"] == "in\n"
-    kind, detail = failed(ask(port, timeout=4, ansible_ssh_private_key_file=str(sshd.key), ansible_password=""))
+    kind, detail = failed(ask(port, timeout=15, ansible_ssh_private_key_file=str(sshd.key), ansible_password=""))
     assert kind is FailureKind.AUTHENTICATION_FAILED
     assert "asks for more" in detail
 
@@ -482,7 +482,7 @@ def test_a_server_that_ponders_over_a_password(
 ) -> None:
     monkeypatch.setattr(ssh_link, "LOGIN_SECONDS", 1.0)
     began = time.monotonic()
-    kind, detail = failed(ask(serve(speaking(host_key, echo, ponder=30)).port, timeout=4))
+    kind, detail = failed(ask(serve(speaking(host_key, echo, ponder=30)).port, timeout=15))
     assert kind is FailureKind.TIMED_OUT, detail
     assert time.monotonic() - began < 8
 
@@ -491,7 +491,7 @@ def test_nothing_to_log_on_with(
     serve: Callable[..., Server], host_key: paramiko.PKey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    kind, detail = failed(ask(serve(speaking(host_key, echo)).port, timeout=4, ansible_password=""))
+    kind, detail = failed(ask(serve(speaking(host_key, echo)).port, timeout=15, ansible_password=""))
     assert kind is FailureKind.AUTHENTICATION_FAILED
     assert "no key, agent or password" in detail
 
@@ -513,6 +513,6 @@ def test_floods_beside_the_answers_end_too(
     serve: Callable[..., Server], host_key: paramiko.PKey, run: Any, words: str
 ) -> None:
     began = time.monotonic()
-    kind, detail = failed(ask(serve(speaking(host_key, run)).port, timeout=4))
+    kind, detail = failed(ask(serve(speaking(host_key, run)).port, timeout=15))
     assert (kind, words in detail) == (FailureKind.UNREADABLE, True), detail
     assert time.monotonic() - began < 15
