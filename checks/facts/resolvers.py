@@ -221,11 +221,12 @@ class Recursed(Fact):
 
 # -- how a host resolves ----------------------------------------------------------------------------------------------
 
+_TOLD = ("0", "2", "124", "143")  # found, not found (getent(1)), and nothing within the time that a person would wait
 _GETENT = {"A": "ahostsv4", "AAAA": "ahostsv6", "PTR": "hosts"}
 _PYTHON_UDP = (
     "import socket,sys,base64\n"
     "s=socket.socket(socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET,socket.SOCK_DGRAM)\n"
-    "s.settimeout(4); s.connect((sys.argv[1],53)); s.send(base64.b64decode(sys.argv[2]))\n"
+    "s.settimeout(3); s.connect((sys.argv[1],53)); s.send(base64.b64decode(sys.argv[2]))\n"
     "sys.stdout.buffer.write(s.recv(4096))"
 )
 # The host's own way first (files, mDNS, DNS: nsswitch.conf). When that finds nothing, or does not know the type, the
@@ -234,14 +235,14 @@ _LOOKUP = """name={name}; there() {{ command -v "$1" >/dev/null 2>&1; }}
 for database in {databases}; do
   there getent || break
   echo "@@ $database"
-  if there timeout; then timeout 10 getent "$database" "$name" </dev/null; else getent "$database" "$name"; fi
+  if there timeout; then timeout 8 getent "$database" "$name" </dev/null; else getent "$database" "$name"; fi
   status=$?
   echo "@@ status"; echo "$status"
-  [ "$status" = 0 ] && exit 0
+  case $status in 0|124|143) exit 0;; esac
 done
 ask() {{
   if there bash && there timeout; then
-    timeout 4 bash -c 'exec 3<>"/dev/udp/$0/53" || exit
+    timeout 3 bash -c 'exec 3<>"/dev/udp/$0/53" || exit
     printf "$1" | dd obs=4096 >&3 2>/dev/null; dd bs=4096 count=1 <&3 2>/dev/null' "$1" {octal} 2>/dev/null </dev/null
   elif there python3; then
     python3 -c {python} "$1" {base64} 2>/dev/null </dev/null
@@ -290,7 +291,7 @@ class Resolved(Fact):
         parts = sections(answer.text())
         found: tuple[str, ...] | None = None
         for database in _GETENT.values():
-            if database in parts and parts.get("status", "").strip() in ("0", "2"):  # 2: not found (getent(1))
+            if database in parts and parts.get("status", "").strip() in _TOLD:
                 found = _getent(database, parts[database])
         reply = None
         if parts.get("answer"):
