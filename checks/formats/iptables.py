@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Mapping
 
-from checks.formats.packet_filter import OTHER, Chain, Condition, Rule
+from checks.formats.packet_filter import NEVER, OTHER, Chain, Condition, Rule
 
 _VERDICTS = {
     "ACCEPT": "accept", "DROP": "drop", "REJECT": "drop", "RETURN": "return", "MASQUERADE": "masquerade",
@@ -15,7 +16,7 @@ _HOOKS: Mapping[str, str] = {
     "INPUT": "input", "FORWARD": "forward", "OUTPUT": "output", "PREROUTING": "prerouting",
     "POSTROUTING": "postrouting",
 }  # fmt: skip
-_NO_CONDITION = frozenset({"tcp", "udp", "multiport", "conntrack", "state", "comment", "sctp"})
+_NO_CONDITION = frozenset({"tcp", "udp", "multiport", "conntrack", "state", "comment", "sctp", "addrtype"})
 _TAKES_NO_PART = frozenset(
     {"comment", "reject-with", "log-prefix", "log-level", "to-source", "to-destination", "random"}
 )
@@ -98,6 +99,8 @@ def _condition(option: str, values: list[str], *, negated: bool) -> list[Conditi
         if value.endswith("+"):  # a pattern of names
             return [OTHER]
         return [Condition("in" if option == "i" else "out", frozenset({value}), negated=negated)]
+    if option == "dst-type" or (option == "d" and value.startswith(("224.", "239.", "ff0"))):  # this packet is unicast
+        return [dataclasses.replace(NEVER, negated=(value == "local") != negated)]
     if option in ("s", "d"):
         return [Condition("source" if option == "s" else "destination", frozenset({value}), negated=negated)]
     return [OTHER]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from checks.formats.packet_filter import OTHER, Chain, Condition, Field, Ranges, Rule
+from checks.formats.packet_filter import NEVER, OTHER, Chain, Condition, Field, Ranges, Rule
 
 Sets = Mapping[tuple[str, str, str], Any]
 Table = tuple[str, str]
@@ -18,12 +19,14 @@ _ENDS = {"accept": "accept", "drop": "drop", "reject": "drop", "return": "return
 _NEUTRAL = frozenset({"counter", "log", "notrack", "mangle", "ct helper", "flow", "dup", "set", "comment", "quota"})
 _META: Mapping[str, Field] = {
     "l4proto": "protocol", "iifname": "in", "iif": "in", "oifname": "out", "oif": "out", "nfproto": "family",
+    "protocol": "family",
 }  # fmt: skip
 _PAYLOAD: Mapping[tuple[str, str], Field] = {
     ("ip", "saddr"): "source", ("ip6", "saddr"): "source", ("ip", "daddr"): "destination",
     ("ip6", "daddr"): "destination", ("ip", "protocol"): "protocol", ("ip6", "nexthdr"): "protocol",
 }  # fmt: skip
-_NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "132": "sctp", "ipv4": "4", "ipv6": "6"}
+_NUMBERS = {"1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6", "132": "sctp"}
+_VERSIONS = {"ip": "4", "ipv4": "4", "ip6": "6", "ipv6": "6"}
 _SERVICES = {"ssh": 22, "domain": 53, "http": 80, "https": 443, "bootps": 67, "ntp": 123, "ldap": 389}
 
 
@@ -79,6 +82,8 @@ def _verdict_map(body: Any, conditions: list[Condition], sets: Sets, table: Tabl
 
 def _match(body: Mapping[str, Any], sets: Sets, table: Table) -> list[Condition]:
     left, op = body["left"], body.get("op", "==")
+    if (known := _of_this_packet(left, body["right"])) is not None and op in ("==", "!=", "in"):
+        return [dataclasses.replace(NEVER, negated=known == (op != "!="))]
     field, implied = _field(left)
     if field is None or op not in ("==", "!=", "in"):
         return [*implied, OTHER]
@@ -88,10 +93,24 @@ def _match(body: Mapping[str, Any], sets: Sets, table: Table) -> list[Condition]
     if field == "port":
         ranges: Ranges = tuple(sorted(_range(v) for v in values))
         return [*implied, Condition("port", ranges=ranges, negated=op == "!=")]
-    words = frozenset(_NUMBERS.get(str(v), str(v)).lower() for v in values)
+    names = _VERSIONS if field == "family" else _NUMBERS
+    words = frozenset(names.get(str(v), str(v)).lower() for v in values)
     if field == "in" and "lo" in words and len(words) > 1:
         return [*implied, OTHER]
     return [*implied, Condition(field, words, negated=op == "!=")]
+
+
+def _of_this_packet(left: Any, right: Any) -> bool | None:
+    """Tell of conditions that are known for a new unicast packet to this host; None for all others."""
+    listed = right.get("set", ()) if isinstance(right, dict) else right
+    values = {v for v in _listed(listed) if isinstance(v, str)}
+    if isinstance(left, dict) and left.get("fib", {}).get("result") == "type" and "daddr" in left["fib"]["flags"]:
+        return "local" in values
+    if isinstance(left, dict) and left.get("ct", {}).get("key") == "status":
+        return False
+    if isinstance(left, dict) and left.get("meta", {}).get("key") == "pkttype":
+        return bool(values & {"host", "unicast"})
+    return None
 
 
 def _field(left: Any) -> tuple[Field | None, list[Condition]]:  # noqa: PLR0911 - one per kind of expression

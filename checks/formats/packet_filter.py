@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-Field = Literal["protocol", "port", "in", "out", "source", "destination", "state", "family", "other"]
+Field = Literal["protocol", "port", "in", "out", "source", "destination", "state", "family", "never", "other"]
 Ranges = tuple[tuple[int, int], ...]
 
 ACCEPT, DROP = "accept", "drop"
@@ -23,7 +23,7 @@ FAMILIES: Mapping[str, tuple[int, ...]] = {"ip": (4,), "ip6": (6,), "inet": (4, 
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """The first packet of a connection that another host makes to this one."""
+    """The first packet of a connection that another host makes to this one: unicast, new, not translated."""
 
     protocol: str
     port: int
@@ -57,10 +57,12 @@ class Condition:
             return False if self.values == {"lo"} else None
         if self.field in ("source", "destination"):
             return True if self.values & {"0.0.0.0/0", "::/0"} else None
-        return None
+        return False if self.field == "never" else None
 
 
 OTHER = Condition("other")
+NEVER = Condition("never")
+"""Does not hold for the first packet of a connection to this very host (multicast, translated, seen before)."""
 
 
 @dataclass(frozen=True, slots=True)
