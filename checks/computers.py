@@ -145,9 +145,10 @@ def unused(accounts: Accounts, candidates: Iterable[Account], days: int, want: S
     allowed = {a for name in want.allowed if (a := accounts.find(name) or accounts.computer(name))}
     found = {a: seen for a in candidates if a.enabled and a not in allowed
              and (accounts.now - (seen := last_seen(a))) > days * filetime.DAY}  # fmt: skip
-    oldest = sorted(found, key=lambda a: (found[a], a.name))[:_SHOWN]
-    observed = {"count": len(found), "accounts": {a.name: (filetime.iso(found[a]) or "")[:10] for a in oldest}}
-    return (failed if found else passed)(observed, {"count": 0, "days": {"at_most": days}})
+    oldest = sorted(found, key=lambda a: (found[a], a.name))
+    shown = {a.name: (filetime.iso(found[a]) or "")[:10] for a in oldest[:_SHOWN]}
+    more = {"count": len(found)} if len(found) > _SHOWN else {}
+    return (failed if found else passed)(more | {"accounts": shown}, {"accounts": {}, "days": {"at_most": days}})
 
 
 @check("computers_days")

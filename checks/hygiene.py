@@ -24,7 +24,7 @@ from checks.facts.directory_accounts import (
     Accounts,
 )
 from checks.formats import filetime
-from checks.privileged import SHOWN, Health, left_out, nobody
+from checks.privileged import Health, cut, left_out, nobody
 
 _ALL, _DES, _AES = 0x1F, (1, 2, 3), 0x18  # msDS-SupportedEncryptionTypes (MS-KILE 2.2.7)
 _GROUPS = {"user": (513,), "computer": (515,)}  # Domain Users, Domain Computers
@@ -171,8 +171,7 @@ def service_names_are_unique(accounts: Accounts, want: Health) -> Iterable[Outco
             bearers.setdefault(name.casefold(), set()).add(account)
     skip = left_out(accounts, want)
     double = {n: accounts.names(who) for n, who in sorted(bearers.items()) if len(who) > 1 and not who & skip}
-    observed = {"count": len(double), "names": dict(list(double.items())[:SHOWN])}
-    yield (failed if double else passed)(observed, {"count": 0})
+    yield (failed if double else passed)(cut("names", double), {"names": {}})
 
 
 @check("no_conflicts")
@@ -211,9 +210,8 @@ def systems_get_updates(accounts: Accounts, want: Health) -> Iterable[Outcome]:
     old = {
         c: day for c in accounts.computers.values() if c.enabled and c not in skip and (day := _ended(c, accounts.now))
     }
-    shown = sorted(old, key=lambda c: c.name)[:SHOWN]
-    observed = {"count": len(old), "accounts": {c.name: f"{c.entry.text('operatingsystem')} ({old[c]})" for c in shown}}
-    yield (failed if old else passed)(observed, {"count": 0})
+    shown = {c.name: f"{c.entry.text('operatingsystem')} ({old[c]})" for c in sorted(old, key=lambda c: c.name)}
+    yield (failed if old else passed)(cut("accounts", shown), {"accounts": {}})
 
 
 def _has_laps(computer: Account) -> bool:

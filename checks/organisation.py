@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from checks.core import Expectation, Outcome, Scope, check, expect, expect_members, kind, not_applicable
+from checks.core import Expectation, Outcome, Scope, check, expect, expect_members, failed, kind, not_applicable, passed
 from checks.facts.directory_accounts import FIRST_OWN, Account, Accounts
 from checks.facts.directory_units import OrganisationalUnits
 from checks.formats import distinguished_name, sid
 
 MISSING = not_applicable("missing")
 """What is said of a property when the object itself is not there: that is another finding."""
+_SHOWN = 100  # names of a list in a finding
 _DEFAULTS = ("CN=Users", "CN=Computers")
 # Groups that DNS, DHCP, WINS and Windows itself make in CN=Users with ordinary numbers, and Samba's DNS accounts
 _SYSTEM = {
@@ -107,5 +109,6 @@ def default_containers_are_unused(accounts: Accounts, want: Organisation) -> Ite
         top = f"{container},{accounts.domain}"
         found = [a for a in accounts.by_key.values() if distinguished_name.is_below(a.dn, top)]
         bad = accounts.names(a for a in found if _own(a) and a not in allowed)
-        seen = {"count": len(bad), "members": bad[:100]}
-        yield expect(seen, equals={"count": 0, "members": []}, subject=container.removeprefix("CN="))
+        seen: dict[str, Any] = {"members": bad[:_SHOWN]} | ({"count": len(bad)} if len(bad) > _SHOWN else {})
+        told = failed if bad else passed
+        yield told(seen, {"members": []}, subject=container.removeprefix("CN="))

@@ -6,7 +6,8 @@ Groups are found by SID and RID, which never change, whatever they are called; m
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from checks.core import (
@@ -179,16 +180,24 @@ def nobody(accounts: Accounts, bad: Iterable[Account], want: Health) -> Outcome:
     """Pass when no account is bad, but for those left out; else name them."""
     skip = left_out(accounts, want)
     names = accounts.names(a for a in bad if a not in skip)
-    return (failed if names else passed)({"count": len(names), "accounts": names[:SHOWN]}, {"count": 0})
+    return (failed if names else passed)(cut("accounts", names), {"accounts": []})
+
+
+def cut(word: str, found: Sequence[str] | Mapping[str, Any]) -> dict[str, Any]:
+    """Show a list, or a mapping, and only when it is too long how many there are and the first of them."""
+    if len(found) <= SHOWN:
+        return {word: found}
+    first = found[:SHOWN] if isinstance(found, Sequence) else dict(itertools.islice(found.items(), SHOWN))
+    return {"count": len(found), word: first}
 
 
 def by_day(accounts: Accounts, then: Iterable[tuple[Account, float]], days: int, want: Health) -> Outcome:
     """Pass when each account's time lies within these days; else name those that are older, with their day."""
     skip = left_out(accounts, want)
     old = {a: at for a, at in then if accounts.now - at > days * filetime.DAY and a not in skip}
-    shown = sorted(old, key=lambda a: (old[a], a.name))[:SHOWN]
-    observed = {"count": len(old), "accounts": {a.name: (filetime.iso(old[a]) or "")[:10] for a in shown}}
-    return (failed if old else passed)(observed, {"count": 0, "days": {"at_most": days}})
+    shown = sorted(old, key=lambda a: (old[a], a.name))
+    observed = cut("accounts", {a.name: (filetime.iso(old[a]) or "")[:10] for a in shown})
+    return (failed if old else passed)(observed, {"accounts": {}, "days": {"at_most": days}})
 
 
 @check
@@ -293,8 +302,7 @@ def admins_are_few(accounts: Accounts, want: Health) -> Outcome:
     active = _active(accounts)
     names = accounts.names(active.accounts - left_out(accounts, want))
     told = passed if len(names) <= (want.max_admins or 0) else failed
-    observed = {"count": len(names), "accounts": names[:SHOWN]}
-    return surely(told(observed, {"count": {"at_most": want.max_admins}}), active)
+    return surely(told(cut("accounts", names) | {"count": len(names)}, {"count": {"at_most": want.max_admins}}), active)
 
 
 def _empty(accounts: Accounts, words: Iterable[str], want: Health) -> Iterable[Outcome]:
