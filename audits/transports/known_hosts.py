@@ -69,6 +69,7 @@ class KnownHosts:
         self._hashed: list[tuple[bytes, bytes, Entry]] = []
         self._patterns: list[_Pattern] = []
         self._revoked: dict[str, Entry] = {}
+        self._found: dict[str, list[Entry]] = {}
         for file in files:
             try:
                 text = file.expanduser().read_text(encoding="utf-8", errors="replace")
@@ -105,7 +106,10 @@ class KnownHosts:
 
     def entries(self, host: str, port: int = SSH_PORT) -> list[Entry]:
         """Give the lines for a host: under `[host]:port` when the port is not 22, authorities among them."""
-        return list(self._find(_name(host, port)))
+        name = _name(host, port)
+        if name not in self._found:  # asked several times for each connection; hashed names take long
+            self._found[name] = list(self._find(name))
+        return self._found[name]
 
     def _find(self, name: str) -> Iterator[Entry]:
         yield from self._plain.get(name, ())
