@@ -159,8 +159,8 @@ def http2_is_offered(protocols: PageProtocols, want: Page) -> Outcome:
 @check("hides_version")
 def server_hides_version(page: PageShown, want: Page) -> Outcome:  # noqa: ARG001
     """Whether no header tells a version number of the software, which shows attackers what to try."""
-    told = [f"{name}: {value}" for name, value in page.telltales.items()]
-    return expect(told, equals=[])
+    told = "; ".join(f"{name}: {value}" for name, value in page.telltales.items())
+    return expect({"hidden": not told}, equals={"hidden": True}, note=told or None)
 
 
 @check("hsts")
