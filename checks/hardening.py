@@ -157,19 +157,15 @@ def system_files_are_not_world_writable(writable: WorldWritable, want: Hardening
 def _protected(files: SecurityFiles, most: dict[str, int]) -> Outcome:
     """Judge owner and mode of files; those that are not there do no harm."""
     told = {path: files.states[path] for path in most if path in files.states}
-    wrong = {path: _shown(state) for path, state in told.items() if _is_open(path, state, most[path])}
-    expected = {path: {"owner": "root", "mode": {"at_most": f"{most[path]:04o}"}} for path in told}
-    observed = wrong or {path: _shown(state) for path, state in told.items()}
+    wrong = [path for path, state in told.items() if _is_open(path, state, most[path])]
+    observed = [f"{p} {told[p].owner}:{told[p].group} {told[p].mode:04o}" for p in wrong or told]
+    expected = [f"{p} root ≤{most[p]:04o}" for p in wrong or told]
     return (failed if wrong else passed)(observed, expected)
 
 
 def _is_open(path: str, state: FileState, most: int) -> bool:
     foreign = state.mode & 0o070 and state.group not in ("root", "shadow") and path.endswith("shadow")
     return state.owner != "root" or bool(state.mode & ~most) or bool(foreign)
-
-
-def _shown(state: FileState) -> dict[str, str]:
-    return {"owner": state.owner, "group": state.group, "mode": f"{state.mode:04o}"}
 
 
 # -- network and kernel -----------------------------------------------------------------------------------------------
@@ -238,8 +234,8 @@ def core_dumps_hold_no_secrets(sysctl: Sysctl, want: Hardening) -> Outcome:
     """Whether privileged programs leave no readable memory: 0, or 2 with dumps that go to a program or a fixed path."""
     dumpable, pattern = sysctl.value("fs.suid_dumpable"), sysctl.value("kernel.core_pattern")
     good = dumpable == "0" or (dumpable == "2" and pattern[:1] in ("|", "/"))  # core(5)
-    observed = {"fs.suid_dumpable": dumpable, "kernel.core_pattern": pattern}
-    return (passed if good else failed)(observed, {"fs.suid_dumpable": "0"})
+    observed = [f"fs.suid_dumpable = {dumpable}", f"kernel.core_pattern = {pattern}"]
+    return (passed if good else failed)(observed, ["fs.suid_dumpable = 0"])
 
 
 @check
@@ -259,8 +255,9 @@ def _sysctl(sysctl: Sysctl, wanted: Mapping[str, tuple[str, ...]]) -> Outcome:
     here = {k: v for k, v in wanted.items() if not k.startswith("net.ipv6.") or k in sysctl.values}
     seen = {key: sysctl.value(key) for key in here}
     wrong = {key: value for key, value in seen.items() if value not in here[key]}
-    expected = {key: v[0] if len(v) == 1 else {"one_of": list(v)} for key, v in here.items()}
-    return (failed if wrong else passed)(seen, expected)
+    shown = wrong or seen
+    expected = [f"{key} = {' | '.join(here[key])}" for key in shown]
+    return (failed if wrong else passed)([f"{key} = {value}" for key, value in shown.items()], expected)
 
 
 # -- services ---------------------------------------------------------------------------------------------------------
