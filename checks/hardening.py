@@ -138,14 +138,15 @@ def password_files_are_protected(files: SecurityFiles, want: Hardening) -> Outco
 @check
 def sudo_rules_are_protected(files: SecurityFiles, want: Hardening) -> Outcome:
     """Whether only root writes sudo's rules: who can, is root."""
-    return _protected(files, {"/etc/sudoers": 0o440, "/etc/sudoers.d": 0o755})
+    return _protected(files, {"/etc/sudoers": 0o440, "/etc/sudoers.d": 0o755, "/etc/sudoers.d/": 0o644})
 
 
 @check
 def scheduled_tasks_are_protected(files: SecurityFiles, want: Hardening) -> Outcome:
     """Whether only root writes what cron runs as root."""
     periods = ("cron.d", "cron.hourly", "cron.daily", "cron.weekly", "cron.monthly")
-    return _protected(files, {"/etc/crontab": 0o644} | {f"/etc/{period}": 0o755 for period in periods})
+    folders = {f"/etc/{period}{end}": 0o755 for period in periods for end in ("", "/")}
+    return _protected(files, {"/etc/crontab": 0o644} | folders)
 
 
 @check
@@ -155,12 +156,16 @@ def system_files_are_not_world_writable(writable: WorldWritable, want: Hardening
 
 
 def _protected(files: SecurityFiles, most: dict[str, int]) -> Outcome:
-    """Judge owner and mode of files; those that are not there do no harm."""
-    told = {path: files.states[path] for path in most if path in files.states}
-    wrong = [path for path, state in told.items() if _is_open(path, state, most[path])]
-    observed = [f"{p} {told[p].owner}:{told[p].group} {told[p].mode:04o}" for p in wrong or told]
-    expected = [f"{p} root ≤{most[p]:04o}" for p in wrong or told]
-    return (failed if wrong else passed)(observed, expected)
+    """Judge owner and mode of files, and of those in a folder (`path/`); what is not there does no harm."""
+    told: dict[str, tuple[FileState, int]] = {}
+    for path, state in files.states.items():
+        bits = most.get(path, most.get(path.rpartition("/")[0] + "/"))
+        if bits is not None and state.type != "symlink":
+            told[path] = state, bits
+    wrong = [path for path, (state, bits) in told.items() if _is_open(path, state, bits)]
+    shown = [(path, *told[path]) for path in (wrong or told)][:50]
+    observed = [f"{path} {state.owner}:{state.group} {state.mode:04o}" for path, state, _ in shown]
+    return (failed if wrong else passed)(observed, [f"{path} root ≤{bits:04o}" for path, _, bits in shown])
 
 
 def _is_open(path: str, state: FileState, most: int) -> bool:

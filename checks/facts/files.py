@@ -103,13 +103,23 @@ SECURITY_PATHS = (
     "/etc/ssh/sshd_config", "/etc/crontab", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly",
     "/etc/cron.monthly", "/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/root",
 )  # fmt: skip
+SECURITY_FOLDERS = (
+    "/etc/sudoers.d", "/etc/cron.d", "/etc/cron.hourly", "/etc/cron.daily", "/etc/cron.weekly", "/etc/cron.monthly",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class SecurityFiles(Fact):
-    """The states of the files that guard a host (SECURITY_PATHS); those that are not there are not in it."""
+    """The states of the files that guard a host (SECURITY_PATHS, and what lies in SECURITY_FOLDERS).
 
-    question = Shell(f"stat -c '{_FORMAT}/%n' -- {' '.join(SECURITY_PATHS)} 2>/dev/null; true")
+    Those that are not there are not in it; nor those in a folder that the auditing account may not list: what others
+    cannot reach, they cannot change either.
+    """
+
+    question = Shell(
+        f"stat -c '{_FORMAT}/%n' -- {' '.join(SECURITY_PATHS)} {' '.join(f + '/*' for f in SECURITY_FOLDERS)} "
+        "2>/dev/null; true"
+    )
 
     states: Mapping[str, FileState]
 
