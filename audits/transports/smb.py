@@ -17,7 +17,7 @@ from audits.transports.base import JSON, Answered, Settings, Target
 from audits.transports.connecting import Trouble, ask_over, broken, connect, port_of, server_name
 from audits.transports.smb_client import FileServer, Limits
 from audits.transports.smb_status import trouble_of
-from audits.transports.smb_tree import walk
+from audits.transports.smb_tree import kept, walk
 from checks.questions import FailureKind, Question, SmbNegotiate, SmbRead, SmbSecurity, SmbShares, SmbTree
 
 PORT = 445
@@ -145,7 +145,7 @@ class _Reader:
     def _read(self, question: SmbRead) -> JSON:
         tree = self._files.tree(question.share)
         data = tree and self._files.read(tree, self._path(question.path), question.limit)
-        return None if data is None else base64.b64encode(data).decode()
+        return None if data is None else base64.b64encode(kept(question.path, data)).decode()
 
     def _security(self, question: SmbSecurity) -> JSON:
         tree = self._files.tree(question.share)

@@ -10,6 +10,7 @@ from smbprotocol.tree import TreeConnect
 
 from audits.transports.connecting import Trouble
 from audits.transports.smb_client import FileServer, Limits, Listed
+from checks.formats.preferences import without_passwords
 from checks.questions import FailureKind, SmbTree
 
 Found = dict[str, dict[str, Any]]
@@ -38,7 +39,8 @@ def walk(files: FileServer, tree: TreeConnect, top: str, question: SmbTree, limi
     contents = files.read_many(tree, [(_join(top, name), size) for name, size in wanted], question.limit)
     for (name, _), content in zip(wanted, contents, strict=True):
         if isinstance(content, bytes):
-            found[name] = {"size": len(content), "content": base64.b64encode(content).decode()}
+            told = base64.b64encode(kept(name, content)).decode()
+            found[name] = {"size": len(content), "content": told}
         elif isinstance(content, Trouble):
             found[name]["error"] = content.failure.kind.value
     return dict(sorted(found.items()))
@@ -80,6 +82,11 @@ def _is_wanted(entry: Listed, question: SmbTree) -> bool:
     if entry.directory or entry.link or entry.size > question.limit:
         return False
     return any(fnmatch.fnmatchcase(entry.name.lower(), pattern) for pattern in question.read)
+
+
+def kept(name: str, content: bytes) -> bytes:
+    """Give a file's content as it may be kept: passwords of preferences are no evidence, that they are there is."""
+    return without_passwords(content) if name.lower().endswith(".xml") else content
 
 
 def _join(top: str, path: str) -> str:
