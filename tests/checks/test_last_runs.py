@@ -22,7 +22,7 @@ def _entry(message: str, hours: float) -> Output:
 
 
 def _units(ran: float | None = None) -> Units:
-    """Give a host that restarted: systemd knows the service, not how it ended. `ran`: hours since the timer went off."""
+    """Give a host that restarted: systemd knows it, not how it ended. `ran`: hours since the timer went off."""
     service = Unit("nightly.service", frozenset({"nightly.service"}), "loaded", "inactive", result="success")
     last = None if ran is None else NOW - ran * HOUR
     timer = Unit(
