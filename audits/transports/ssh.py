@@ -44,6 +44,8 @@ class SshTransport:
     def ask(self, target: Target, questions: Sequence[Question]) -> Iterator[Answered]:
         """Ask all questions over one connection."""
         shells = [q for q in questions if isinstance(q, Shell)]
+        if not shells:
+            return
         try:
             with self._lock:
                 options = options_for(target, self.settings, self._configuration)
