@@ -24,7 +24,8 @@ from audits.errors import InventoryError
 from audits.inventory_files import Sources
 
 TIMEOUT = 300  # seconds; a cloud's inventory may take its time
-CONNECTION = re.compile(r"ansible_|keuring_")  # variables that must come out resolved
+# Variables that must come out resolved: with these, a host is reached.
+CONNECTION = re.compile(r"ansible_(host|port|user|password|connection|become|ssh_|winrm_|psrp_)|keuring_")
 _UNPARSED = re.compile(r"(?:Unable to|Completely failed to) parse (.+?)(?: as an inventory source|$)", re.MULTILINE)
 _UNPARSED_SOURCE = re.compile(r"parse inventory source (.+)$", re.MULTILINE)
 _REASON = re.compile(r"^(?:Failed to parse inventory|YAML parsing failed|Invalid [^:\n]*): (.+)$", re.MULTILINE)
