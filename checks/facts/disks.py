@@ -73,7 +73,7 @@ class Filesystems(Fact):
 
     @property
     def real(self) -> tuple[Filesystem, ...]:
-        """Those on disks of the host that can be written: each source once, without what is lent for a while in /run."""
+        """Those on disks of the host that can be written: each source once, without what is mounted in /run."""
         by_source: dict[str, Filesystem] = {}
         for fs in self.by_path.values():
             if fs.type in REAL and "ro" not in fs.options and fs.size and not fs.path.startswith("/run/"):

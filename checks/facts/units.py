@@ -66,8 +66,8 @@ class Units(Fact):
     question = Shell(
         "systemctl list-units --all --plain --full --no-legend --no-pager && echo '@@ details' && "
         "TZ=UTC systemctl show --all --no-pager --property=Id,Names,UnitFileState,Result,ExecMainStatus,"
-        "ExecMainExitTimestamp,WantedBy,RequiredBy,Unit,LastTriggerUSec,NextElapseUSecRealtime,TimersCalendar,TimersMonotonic "
-        "'*.service' '*.timer' && echo '@@ files' && "
+        "ExecMainExitTimestamp,WantedBy,RequiredBy,Unit,LastTriggerUSec,NextElapseUSecRealtime,TimersCalendar,"
+        "TimersMonotonic '*.service' '*.timer' && echo '@@ files' && "
         "systemctl list-unit-files --no-pager --no-legend --full && echo '@@ now' && date +%s"
     )
 
