@@ -68,6 +68,8 @@ def dial(
         try:
             login(transport, options, ring)
         except Lost:
+            if wire.ended == "flood":
+                raise Lost(FailureKind.UNREADABLE, "the server floods the logon") from None
             if wire.ended:
                 raise Lost(FailureKind.TIMED_OUT, f"{options} was not let in within {LOGIN_SECONDS:.0f} s") from None
             raise
@@ -121,7 +123,7 @@ def _verify(transport: paramiko.Transport, options: Options, known: KnownHosts) 
     algorithm = transport.host_key_type or ""
     if algorithm.endswith(CERTIFIED):
         problem = certificate_problem(algorithm, blob, *options.key_name, known)
-        if not problem or options.strict == "off":
+        if not problem or (options.strict == "off" and "revoked" not in problem):
             return
         raise Lost(FailureKind.HOST_KEY_UNKNOWN, f"{host} shows a certificate that does not count: {problem}")
     judged = known.judge(host, port, key.get_name(), blob)
