@@ -67,6 +67,8 @@ class Shell(Question):
     `root`: needs root: the transport runs it through `sudo -n` unless it is root already. Such a command is ONE simple
     command without shell syntax (no pipe, redirection, variable, `;`), so that a sudoers allow-list can name it.
     `timeout` in seconds; `limit`: most bytes of output kept; more is the failure too_large.
+    `patient`: it waits much longer than it works (a port that may not answer), so it is asked beside the others; not
+    for root, at most 32 KiB of output, stderr comes within stdout.
     """
 
     transport = "ssh"
@@ -75,6 +77,7 @@ class Shell(Question):
     root: bool = False
     timeout: float = 20 * SECOND
     limit: int = 4 * MIB
+    patient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

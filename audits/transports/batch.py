@@ -107,6 +107,16 @@ esac
 """
 
 
+MOST_BESIDE = 16
+"""How many questions that wait run at the same time."""
+
+# A pipe holds the answer of a question that waits (its left side) until those on its right side have been given.
+_BESIDE = """L='
+'
+w() { W=$(cat); printf '%s' "${W%"$L"*}"; f "$1" "${W##*"$L"}"; }
+"""
+
+
 def compose(
     questions: Iterable[tuple[int, Shell]], *, token: str, become: Become, seconds: float, stray: int = 0
 ) -> Script:
@@ -124,13 +134,24 @@ def compose(
         if password is not None:
             parts.append(_ASKING.format(no_builtin=NO_BUILTIN))
         parts.append(_AS_ROOT)
+    patient = [(index, question) for index, question in asked if question.patient and not question.root]
     # `eval` of a quoted word: an error of syntax in one question is that question's alone
-    parts += [
+    block = "".join(
         f"s {index} {quote(question.command)}\n"
         if question.root
         else f"(eval {quote(question.command)}) </dev/null; f {index} $?\n"
         for index, question in asked
-    ]
+        if (index, question) not in patient
+    )
+    if patient:
+        parts.append(_BESIDE)
+    for start in range(0, len(patient), MOST_BESIDE):
+        for index, question in patient[start : start + MOST_BESIDE]:
+            run = f"{{ (eval {quote(question.command)}) </dev/null 2>&1; printf '\\n%s' $?; }}"
+            block = f"{run} | {{\n{block}w {index}\n}}\n"
+        parts.append(block)
+        block = ""
+    parts.append(block)
     parts.append("}\nkeuring\n")  # defined whole, then called: half a script that came through runs nothing
     return _carry("".join(parts), password, seconds)
 

@@ -84,7 +84,8 @@ class Conversation:
     """
 
     def __init__(self, questions: Sequence[Shell], become: Become | Failure) -> None:
-        self._left = deque(enumerate(questions))
+        # those that wait come last: their answers are there by the time the others have been given
+        self._left = deque(sorted(enumerate(questions), key=lambda item: item[1].patient and not item[1].root))
         self._become = become if isinstance(become, Become) else Become()
         self._no_root = become if isinstance(become, Failure) else None
         self._restarts = 0

@@ -108,13 +108,13 @@ class Paths(Fact):
         """Knock from the requirement's host."""
         to, wait = quote(want.to), WAIT if want.allowed else WAIT_REFUSED
         if want.protocol == "icmp":
-            return Shell(_ICMP.format(to=to, wait=wait), timeout=20, limit=16_384)
+            return Shell(_ICMP.format(to=to, wait=wait), timeout=20, limit=16_384, patient=True)
         ports = ports_of(want)
         if want.protocol == "dns":
-            return Shell(_DNS.format(to=to, port=int(ports[0]), wait=wait), timeout=15, limit=16_384)
+            return Shell(_DNS.format(to=to, port=int(ports[0]), wait=wait), timeout=15, limit=16_384, patient=True)
         listed = " ".join(str(int(port)) for port in ports)
         command = _TCP.format(to=to, wait=wait, ports=listed, python=quote(_PYTHON_TCP))
-        return Shell(command, timeout=20, limit=64 * 1024)
+        return Shell(command, timeout=20, limit=32 * 1024, patient=True)
 
     @classmethod
     def read(cls, answer: Output) -> Self:

@@ -114,3 +114,19 @@ def test_the_time_of_the_whole_is_bounded(monkeypatch: pytest.MonkeyPatch) -> No
     got = ask(*(Shell(f"sleep 6{i}", timeout=0.2) for i in range(20)))
     assert {a.failure.kind for a in got if a.failure} == {FailureKind.TIMED_OUT}
     assert time.monotonic() - began < 5
+
+
+def test_questions_that_wait_are_asked_beside_the_others_and_keep_their_own_outcome() -> None:
+    patient = [Shell(f"sleep 1; printf 'p{i}\\n\\n'; exit {i % 3}", patient=True) for i in range(20)]
+    others = [
+        Shell("echo a"),
+        Shell("exit 4"),
+        Shell("echo '", patient=True),
+        Shell("echo e >&2; exit 7", patient=True),
+    ]
+    answers = dict(LocalTransport(Settings()).ask(Target("localhost"), [*patient, *others]))
+    said = [(answers[q].value["status"], answers[q].value["stdout"]) for q in patient]
+    assert said == [(i % 3, f"p{i}\n\n") for i in range(20)]
+    assert [answers[q].value["status"] for q in others] == [0, 4, 2, 7]
+    assert answers[others[3]].value["stdout"] == "e\n"
+    assert sum(a.took for a in answers.values()) < 10  # one after another they would take twenty seconds
