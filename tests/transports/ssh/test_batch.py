@@ -157,12 +157,19 @@ def expected() -> list[tuple[int, bytes]]:
 
 def check_batch(*login: str, path: str = "/usr/bin:/bin") -> None:
     commands = [c for c in NASTY if "kill" not in c]
-    script = compose([(i, Shell(c)) for i, c in enumerate(commands)], token=TOKEN, become=Become(), seconds=60)
+    patient = [Shell(f"printf 'one {i}\\n\\n'; exit {i}", patient=True) for i in range(40)]
+    questions = [*map(Shell, commands), *patient]
+    script = compose(enumerate(questions), token=TOKEN, become=Become(), seconds=60)
     done = subprocess.run(
         [*login, "-c", script.command], input=script.stdin, capture_output=True, check=False, env={"PATH": path}
     )
     framed = Framed(TOKEN, 200)
     frames = [*framed.feed(1, done.stdout), *framed.feed(2, done.stderr)]
+    assert [f.index for f in frames] == list(range(len(questions)))
+    assert [(f.status, f.stdout) for f in frames[len(commands) :]] == [
+        (str(i), f"one {i}\n\n".encode()) for i in range(40)
+    ]
+    del frames[len(commands) :]
     want = [said for command, said in zip(NASTY, expected(), strict=True) if "kill" not in command]
     assert [(bool(int(f.status)), f.stdout) for f in frames] == [(bool(status), out) for status, out in want]
     assert [f.status for f in frames][commands.index("exit 7")] == "7"
