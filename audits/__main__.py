@@ -97,6 +97,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--resume", type=Path, metavar="RUNDIR", help="go on with a run that was broken off")
     p.add_argument(
+        "--replay", type=Path, metavar="RUNDIR", help="take the answers of a recorded run, without a network"
+    )
+    p.add_argument(
         "--decisions",
         type=Path,
         metavar="FILE",
@@ -112,6 +115,9 @@ def parser() -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("runs"), metavar="DIR", help="where run directories go (default: runs)"
     )
     p.add_argument("--resume", type=Path, metavar="RUNDIR", help="go on with a run that was broken off")
+    p.add_argument(
+        "--replay", type=Path, metavar="RUNDIR", help="take the answers of a recorded run, without a network"
+    )
     p.add_argument("--quiet", action="store_true", help="say only what went wrong")
 
     p = add("evaluate", "judge a recorded run (again), without a network")

@@ -201,7 +201,7 @@ def _collected(options: argparse.Namespace) -> tuple[RunDir, Plan, stages.Select
     line = _Line(quiet=options.quiet)
     try:
         with _log_to(begun):
-            stages.collect(begun, planned, settings, stages.secrets_of(hosts), line)
+            stages.collect(begun, planned, settings, stages.secrets_of(hosts), line, replay=options.replay)
     except KeyboardInterrupt:
         line.clear()
         raise OutputError("interrupted", _how_to_resume(begun, options)) from None

@@ -23,6 +23,7 @@ from audits.errors import EvidenceError, InventoryError, UsageError
 from audits.evaluate import Finding
 from audits.rundir import DECISIONS, DEFINITION, FINDINGS, MANIFEST, SUMMARY, TARGETS, RunDir
 from audits.transports.base import Settings
+from audits.transports.replay import ReplayTransport
 from checks.core import Check, Severity, Verdict
 
 _SECRET = re.compile(r"(pass(word|phrase|wd)?|secret|token|_key$|vault|credential)", re.IGNORECASE)
@@ -137,11 +138,21 @@ def start(
 
 
 def collect(
-    run: RunDir, planned: plan.Plan, settings: Settings, secrets: Iterable[str], tick: Callable[[Progress], None] | None
+    run: RunDir,
+    planned: plan.Plan,
+    settings: Settings,
+    secrets: Iterable[str],
+    tick: Callable[[Progress], None] | None,
+    *,
+    replay: Path | None = None,
 ) -> Progress:
-    """Ask what is not in the evidence yet; the evidence is kept whatever happens."""
+    """Ask what is not in the evidence yet; the evidence is kept whatever happens.
+
+    `replay`: a run directory that answers instead of the network.
+    """
     record = evidence.Evidence(run.file(evidence.FILE), evidence.Redactor(secrets))
-    collector = Collector(settings, transports.Transports(settings).get)
+    recorded_answers = ReplayTransport(evidence.read(replay / evidence.FILE).records) if replay else None
+    collector = Collector(settings, transports.Transports(settings, recorded_answers).get)
     begin = time.monotonic()
     finished = False
     try:

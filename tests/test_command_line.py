@@ -293,3 +293,19 @@ def test_sudoers_rules_are_accepted_by_sudo(folder: Path) -> None:
     (folder / "rules").write_text(_keuring("privileges", "--format", "sudoers", cwd=folder).stdout)
     done = subprocess.run([visudo, "-cf", folder / "rules"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_recorded_run_answers_instead_of_the_network(folder: Path) -> None:
+    (folder / "hosts.yml").write_text("all: {hosts: {box: {ansible_connection: local}}}")
+    (folder / "good.yml").write_text(GOOD.replace("localhost", "box"))
+    assert _keuring("run", "good.yml", "-i", "hosts.yml", "--quiet", cwd=folder).returncode == 0
+    first = (folder / "runs" / "latest").resolve()
+    (folder / "hosts.yml").write_text("all: {hosts: {box: {ansible_host: 127.0.0.1, ansible_port: 9}}}")
+    again = _keuring("run", "good.yml", "-i", "hosts.yml", "--replay", first, "--quiet", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    assert _normal(_findings(folder / "runs" / "latest")) == _normal(_findings(first))
+    (folder / "good.yml").write_text(GOOD.replace("localhost", "box") + "    journal: {persistent: true}\n")
+    again = _keuring("run", "good.yml", "-i", "hosts.yml", "--replay", first, "--quiet", cwd=folder)
+    assert again.returncode == 2
+    kinds = {f["failure"]["kind"] for f in _findings(folder / "runs" / "latest") if f["failure"]}
+    assert kinds == {"interrupted"}

@@ -1,4 +1,4 @@
-"""`python -m audits.lab up|down|reset [HOST]|status|exec HOST -- CMD…|play [PLAYBOOK] [--check]`."""
+"""The lab's command line: `keuring lab WORD`, or `python -m audits.lab WORD`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from audits.errors import KeuringError
-from audits.lab import commands
+from audits.lab import commands, faults
 
 _FAILED = 3
 
@@ -24,9 +24,13 @@ def main(argv: list[str] | None = None) -> int:
     inside.add_argument("command", nargs=argparse.REMAINDER)
     play = actions.add_parser("play", help="run a playbook against the lab (--check: measure drift)")
     play.add_argument("words", nargs=argparse.REMAINDER)
+    actions.add_parser("faults", help="list the catalogue of faults")
+    fault = actions.add_parser("fault", help="make a fault, or undo it")
+    fault.add_argument("name")
+    fault.add_argument("--undo", action="store_true", help="undo it")
     wanted = parser.parse_args(argv)
     try:
-        return _run(wanted)
+        return _fault(wanted) if wanted.action.startswith("fault") else _run(wanted)
     except KeuringError as error:
         print(f"keuring lab: {error}", *([error.advice] if error.advice else []), sep="\n", file=sys.stderr)
         return _FAILED
@@ -49,6 +53,24 @@ def _run(wanted: argparse.Namespace) -> int:
         playbook = [words.pop(0)] if not words[0].startswith("-") else ["site.yml"]
         for name, total in sorted(commands.play(*playbook, *words).items()):
             print(f"{name:<9} " + " ".join(f"{key}={count}" for key, count in total.items()))
+    return 0
+
+
+def _fault(wanted: argparse.Namespace) -> int:
+    """List the faults, or make or undo one."""
+    if wanted.action == "faults":
+        catalogue = faults.load()
+        for fault in catalogue.values():
+            print(f"{fault.name:<28} {', '.join(fault.hosts):<18} {fault.what}")
+        print(f"\n{len(catalogue)} faults")
+        return 0
+    fault = faults.find(wanted.name)
+    if wanted.undo:
+        faults.undo(fault)
+        print(f"{fault.name}: undone")
+    else:
+        faults.make(fault)
+        print(f"{fault.name}: {fault.what}; it must turn to fail: {', '.join(fault.fails) or 'nothing'}")
     return 0
 
 
