@@ -10,7 +10,7 @@ import logging
 import subprocess
 import sys
 from types import ModuleType, SimpleNamespace
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 _HIDDEN = "invoke" not in sys.modules
 if _HIDDEN:
@@ -50,18 +50,10 @@ class _Runner:
 paramiko.config.invoke = _Runner  # type: ignore[attr-defined]
 
 
-class _Config(paramiko.SSHConfig):
-    """Leaves the tokens of ProxyCommand to us: the inventory may name another port than the configuration."""
-
-    TOKENS_BY_CONFIG_KEY: ClassVar[dict[str, list[str]]] = {
-        key: tokens
-        for key, tokens in paramiko.SSHConfig.TOKENS_BY_CONFIG_KEY.items()  # type: ignore[attr-defined]
-        if key != "proxycommand"
-    }
-
-
 def load_config(text: str) -> paramiko.SSHConfig:
-    """Parse ssh_config(5) text."""
-    config = _Config()
+    """Parse ssh_config(5) text, leaving the tokens of ProxyCommand to us: the inventory may name another port."""
+    config = paramiko.SSHConfig()
+    tokens = config.TOKENS_BY_CONFIG_KEY
+    config.TOKENS_BY_CONFIG_KEY = {key: those for key, those in tokens.items() if key != "proxycommand"}
     config.parse(io.StringIO(text))
     return config
