@@ -20,7 +20,7 @@ _CONTAINER = "CN=Password Settings Container,CN=System"
 _LIST, _READ = 0x4, 0x10  # RIGHT_DS_LIST_CONTENTS, RIGHT_DS_READ_PROPERTY (MS-ADTS 5.1.3.2)
 _DOMAIN_ADMINS = 512
 _OWNER_GROUP_DACL = 7  # SD_FLAGS
-_RIGHT = f"read {_CONTAINER} and what is in it"
+_RIGHT = f"the account may not read {_CONTAINER} and what is in it"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
