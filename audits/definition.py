@@ -314,7 +314,9 @@ class Definition:
             members = tuple(host(s) for s in servers)
             targets[name] = Target(name, "domain" if scope == Scope.DOMAIN else "dns", variables, members, domain)
             section = self._sections.get((scope,), _Section())
-            tree[scope] = self._section_heads[scope].model_dump() | {"servers": list(servers)} | _tree_of(section)
+            tree[scope] = (
+                self._section_heads[scope].model_dump() | {"servers": list(servers)} | _tree_of(section, scope)
+            )
             requirements += self._requirements(section, name, scope)
         ca = self._section_heads[Scope.DOMAIN].ca if Scope.DOMAIN in self._section_heads else None
         authorities = self.authorities()
@@ -358,7 +360,7 @@ class Definition:
                     shared[paths] = section
             grouped.setdefault(id(section), (section, []))[1].append(host)
             requirements += self._requirements(section, host, Scope.HOST)
-        tree["hosts"] = {",".join(hosts): _tree_of(section) for section, hosts in grouped.values()}
+        tree["hosts"] = {",".join(hosts): _tree_of(section, Scope.HOST) for section, hosts in grouped.values()}
         return requirements
 
     def _with_host_variables(self, section: _Section, host: str, inventory: Hosts) -> _Section:
@@ -409,8 +411,8 @@ def _merge(sections: Sequence[_Section]) -> _Section:
     return merged
 
 
-def _tree_of(section: _Section) -> dict[str, Any]:
-    kinds = {k: v for s in Scope for k, v in schema.kinds(s).items()}
+def _tree_of(section: _Section, scope: Scope) -> dict[str, Any]:
+    kinds = schema.kinds(scope)
     return {w: [e for _, e in es] if kinds[w].many else es[0][1] for w, es in section.entries.items()}
 
 

@@ -1,5 +1,6 @@
 """The documentation is true: its definitions are right, its commands exist, its links lead somewhere."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -7,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from audits import definition, schema
 from audits.__main__ import parser
+from audits.run import RecordedHosts
 from checks.core import Scope
 
 ROOT = Path(__file__).parents[1]
@@ -67,6 +70,26 @@ def test_the_reference_is_made_from_the_code_as_it_is() -> None:
 @pytest.mark.parametrize("path", sorted((ROOT / "audits" / "examples").glob("*.yml")), ids=lambda p: p.name)
 def test_examples_are_right(path: Path) -> None:
     definition.load(path)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "audits" / "examples").glob("*.yml")), ids=lambda p: p.name)
+def test_examples_are_recorded_as_definitions_that_say_the_same(path: Path, tmp_path: Path) -> None:
+    names = ["localhost", "router1", "dc1", "dc2", "files1", "web1", "client1", "guest1"]
+    groups = {
+        "all": names,
+        "linux": names[1:],
+        "routers": ["router1"],
+        "guests": ["guest1"],
+        "domain_controllers": ["dc1", "dc2"],
+        "servers": ["dc1", "dc2", "files1", "web1"],
+    }
+    hosts = RecordedHosts({"hosts": {n: {"ansible_host": "192.0.2.1"} for n in names}, "groups": groups})
+    audit = definition.load(path).expand(hosts)
+    (tmp_path / "again.yml").write_text(yaml.safe_dump(json.loads(json.dumps(audit.tree)), sort_keys=False))
+    again = definition.load(tmp_path / "again.yml").expand(hosts)
+    assert [(r.id, r.target, r.want) for r in again.requirements] == [
+        (r.id, r.target, r.want) for r in audit.requirements
+    ]
 
 
 def test_every_kind_stands_in_an_example_or_in_the_reference() -> None:
