@@ -10,7 +10,7 @@ from typing import Any
 
 from audits import transports
 from audits.transports.base import Answer, Settings, Target
-from checks.questions import Failure, FailureKind, LdapSearch, Question, Shell, SmbNegotiate, SmbShares
+from checks.questions import Failure, FailureKind, LdapSearch, Question, Shell, SmbNegotiate, SmbShares, TcpProbe
 
 ADVICE = {
     FailureKind.UNREACHABLE: "Is it on? Ping it from here; look at firewalls, and at ansible_host in the inventory.",
@@ -30,6 +30,13 @@ _SSH: tuple[tuple[str, Question], ...] = (
     ("run a shell", Shell("command -v timeout head printf")),
     ("read as root", Shell("id -u", root=True)),
 )
+_Attempt = tuple[str, tuple[tuple[str, Question], ...]]
+_LDAP_PORT, _SMB_PORT = 389, 445
+_LDAP: _Attempt = (
+    "ldap",
+    (("read the directory", LdapSearch(nc="root", scope="base", attributes=("dnshostname",))),),
+)
+_SMB: _Attempt = ("smb", (("negotiate SMB", SmbNegotiate()), ("list shares", SmbShares())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +93,12 @@ def _line(result: _Result) -> str:
 
 
 def _try(target: Target, made: transports.Transports) -> Iterable[_Result]:
-    attempts = [("ssh", _SSH)]
-    if target.variables.get("keuring_domain_user"):
-        attempts += [
-            ("ldap", (("read the directory", LdapSearch(nc="root", scope="base", attributes=("dnshostname",))),)),
-            ("smb", (("negotiate SMB", SmbNegotiate()), ("list shares", SmbShares()))),
-        ]
+    attempts: list[_Attempt] = [("ssh", _SSH)]
+    if target.variables.get("keuring_domain_user"):  # what a host serves shows by its open ports
+        served = {_LDAP_PORT: _LDAP, _SMB_PORT: _SMB}
+        for question, answer in made.get("probe", target).ask(target, [TcpProbe(p, timeout=2) for p in served]):
+            if isinstance(question, TcpProbe) and answer.failure is None and answer.value["state"] == "open":
+                attempts.append(served[question.port])
     for transport, several in attempts:
         questions = [q for _, q in several]
         words = {q: what for what, q in several}
