@@ -7,6 +7,8 @@ from typing import Literal
 
 from checks.core import Expectation, Outcome, Scope, check, expect, expect_members, failed, kind, passed
 from checks.facts.directory import LEVELS, DomainObject, Partitions, Roles, RootDse, Service, Sites
+from checks.facts.directory_trusts import BackupMark, Trusts
+from checks.formats import filetime
 
 Level = Literal["2003", "2008", "2008R2", "2012", "2012R2", "2016", "2025", 2003, 2008, 2012, 2016, 2025]
 _NUMBERS = {word: number for number, word in LEVELS.items()}
@@ -40,6 +42,10 @@ class Properties(Expectation):
     """Subnets (10.0.0.0/24) and the site that each belongs to; others may exist."""
     upn_suffixes: tuple[str, ...] | None = None
     """Further suffixes of logon names (user@suffix), exactly these."""
+    trusts: tuple[str, ...] | None = None
+    """DNS names of the domains with which a trust exists, exactly these; an empty list: none."""
+    backup_days: int | None = None
+    """How many days ago a controller was last backed up, at most, as the directory knows (not on Samba)."""
     quota: int | None = None
     """How many computers an ordinary user may join to the domain, at most."""
     recycle_bin: bool | None = None
@@ -157,6 +163,22 @@ def subnets_belong_to_their_site(sites: Sites, want: Properties) -> Iterable[Out
 def logon_suffixes_are_the_declared_ones(partitions: Partitions, want: Properties) -> Outcome:
     """Whether exactly these further suffixes of logon names exist."""
     return expect_members(map(str.casefold, partitions.suffixes), (s.casefold() for s in want.upn_suffixes or ()))
+
+
+@check("trusts")
+def trusts_are_the_declared_ones(trusts: Trusts, want: Properties) -> Outcome:
+    """Whether the domain trusts, or is trusted by, exactly these."""
+    return expect_members((t.name for t in trusts.all), (name.casefold() for name in want.trusts or ()))
+
+
+@check("backup_days")
+def directory_was_backed_up(mark: BackupMark, want: Properties) -> Outcome:
+    """Whether a controller was backed up within these days, as the domain's own mark tells."""
+    age = filetime.days(mark.now, mark.at)
+    good = age is not None and age <= (want.backup_days or 0)
+    return (passed if good else failed)(
+        {"days": age}, {"days": {"at_most": want.backup_days}}, note=filetime.iso(mark.at)
+    )
 
 
 @check("quota")

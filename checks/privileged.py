@@ -136,6 +136,16 @@ class Health(Expectation):
     """No enabled computer runs an operating system without security updates."""
     laps: bool = True
     """The local administrator of every Windows computer has a password of its own (LAPS)."""
+    no_replication_rights: bool = True
+    """Nobody but controllers and administrators may fetch all passwords by replicating (DCSync)."""
+    guarded_accounts: bool = True
+    """Nobody but administrators has rights on the accounts with power (AdminSDHolder)."""
+    no_power_for_everybody: bool = True
+    """Nothing in the directory was delegated to Everyone, all users or all computers."""
+    controllers_owned_by_admins: bool = True
+    """The controllers' accounts are owned by administrators."""
+    trusts_filter_sids: bool = True
+    """Trusts with other domains drop SIDs that are not theirs to give."""
     machine_account_quota: int | None = 0
     """How many computers an ordinary user may join to the domain, at most."""
 

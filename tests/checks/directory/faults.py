@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from checks.core import Failure, FailureKind
-from tests.checks.directory.conftest import BASE, CONFIG, DC2, DOMAIN_SID, Directory, ago, stamp
+from tests.checks.directory.conftest import metadata
+from tests.checks.directory.double import BASE, CONFIG, DC2, DOMAIN_SID, Directory, ago, stamp
 
 PSO = f"CN=PSO_Docenten,CN=Password Settings Container,CN=System,{BASE}"
 SERVICE = f"CN=Directory Service,CN=Windows NT,CN=Services,{CONFIG}"
@@ -15,6 +16,7 @@ DAYS = 864 * 10**9
 
 HERE = f"CN=Hoofdsite,CN=Sites,{CONFIG}"
 EVERYONE = f"CN=S-1-5-11,CN=ForeignSecurityPrincipals,{BASE}"
+TRUST, GUARD = f"CN=school.be,CN=System,{BASE}", f"CN=AdminSDHolder,CN=System,{BASE}"
 CROSS = f"CN=SCHOOL,CN=Partitions,{CONFIG}"
 
 
@@ -96,6 +98,40 @@ FAULTS: dict[str, list[tuple[str, Fault]]] = {
     "domain.pdc_emulator_is_right": [("", lambda d: _holds(d, BASE, r"DC1\0ADEL:0a1b"))],
     "domain.rid_master_is_right": [("", lambda d: _holds(d, RIDS, "DC2"))],
     "domain.infrastructure_master_is_right": [("", lambda d: _holds(d, f"CN=Infrastructure,{BASE}", "DC1"))],
+    "domain.trusts_are_the_declared_ones": [
+        ("", lambda d: d.remove(TRUST)),
+        ("", lambda d: d.change(TRUST, trustPartner="other.be")),
+    ],
+    "domain.directory_was_backed_up": [
+        ("", lambda d: d.change(BASE, msDS__ReplAttributeMetaData=[metadata("dSASignature", 8)])),
+        ("", lambda d: d.change(BASE, msDS__ReplAttributeMetaData=[metadata("dc", 2)])),
+    ],
+    # delegation
+    "delegation.secrets_go_to_controllers_only": [
+        ("", lambda d: d.change(BASE, nTSecurityDescriptor="sync")),
+        ("", lambda d: d.change(BASE, nTSecurityDescriptor="all rights")),
+        ("", lambda d: d.change(BASE, nTSecurityDescriptor="takes over")),
+    ],
+    "delegation.guarded_accounts_belong_to_admins": [
+        ("", lambda d: d.change(GUARD, nTSecurityDescriptor="takes over")),
+        ("", lambda d: d.change(GUARD, nTSecurityDescriptor="resets")),
+        ("", lambda d: d.change(GUARD, nTSecurityDescriptor="members")),
+        ("", lambda d: d.change(GUARD, nTSecurityDescriptor="everybody")),
+    ],
+    "delegation.everybody_has_no_power": [
+        ("", lambda d: d.change(f"OU=Docenten,{BASE}", nTSecurityDescriptor="everybody")),
+        ("", lambda d: d.change(f"OU=Docenten,{BASE}", nTSecurityDescriptor="everybody below")),
+        ("", lambda d: d.change(f"CN=Users,{BASE}", nTSecurityDescriptor="everybody resets")),
+        ("", lambda d: d.change(BASE, nTSecurityDescriptor="everybody")),
+    ],
+    "delegation.controllers_belong_to_admins": [
+        ("", lambda d: d.change("DC2$", nTSecurityDescriptor="owned by jan"))
+    ],
+    "delegation.trusts_filter_foreign_sids": [
+        ("", lambda d: d.change(TRUST, trustAttributes=0)),
+        ("", lambda d: d.change(TRUST, trustAttributes=0x48)),
+        ("", lambda d: d.change(TRUST, trustAttributes=0x808)),
+    ],
     # organisation
     "organisation.unit_exists": [
         ("Docenten", lambda d: d.remove(f"OU=Docenten,{BASE}")),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from checks.core import FailureKind, Verdict
-from tests.checks.directory.conftest import CHECKS, DEFINITION, Directory, each, judge
+from tests.checks.directory.conftest import CHECKS, DEFINITION, each, judge
+from tests.checks.directory.double import Directory
 from tests.checks.directory.faults import FAULTS, Fault, fail
 
 

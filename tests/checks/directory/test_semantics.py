@@ -13,7 +13,8 @@ from checks.core import KINDS, Failure, FailureKind, Outcome, Scope, Verdict
 from checks.facts.directory_accounts import Accounts
 from checks.formats import filetime
 from checks.passwords import compare
-from tests.checks.directory.conftest import BASE, CHECKS, CONFIG, DOMAIN_SID, NOW, Directory, ago, each, judge, stamp
+from tests.checks.directory.conftest import CHECKS, each, judge
+from tests.checks.directory.double import BASE, CONFIG, DOMAIN_SID, NOW, Directory, ago, stamp
 
 CONTAINER = f"CN=Password Settings Container,CN=System,{BASE}"
 PSO = f"CN=PSO_Docenten,{CONTAINER}"
@@ -46,6 +47,8 @@ def only(section: dict[str, Any], d: Directory, check: str) -> Finding:
         ("ms-DS-MachineAccountQuota", {"properties": {"quota": 0}}, "domain.users_cannot_join_computers"),
         ("fSMORoleOwner", {"roles": {"pdc": "dc1"}}, "domain.pdc_emulator_is_right"),
         ("groupType", {"groups": [{"name": "G_INF1", "group_scope": "global"}]}, "groups.group_has_scope"),
+        ("nTSecurityDescriptor", {"health": {}}, "delegation.secrets_go_to_controllers_only"),
+        ("nTSecurityDescriptor", {"health": {}}, "delegation.everybody_has_no_power"),
         ("objectGUID", {"replication": {}}, "replication.controllers_agree"),
         ("msDS-LockoutDuration", {"fine_grained": [{"name": "P"}]}, "passwords.fine_grained_policy_exists"),
     ],
@@ -110,6 +113,36 @@ def test_a_member_that_cannot_be_seen_is_unknown_unless_it_fails_anyway(school: 
     assert [f.verdict for f in each(found, "privileged.admins_have_no_service_name")] == [UNKNOWN]
     school.change("beheer.jan", servicePrincipalName="HTTP/x")
     assert verdicts(privileged, school, "privileged.admins_have_no_service_name") == [FAIL]
+
+
+def test_who_may_have_such_rights_is_left_out_by_name_or_sid(school: Directory) -> None:
+    school.change(BASE, nTSecurityDescriptor="sync")
+    check = "delegation.secrets_go_to_controllers_only"
+    assert only({"health": {}}, school, check).observed == {"members": ["jan.peeters"]}
+    assert verdicts({"health": {"allowed": ["jan.peeters"]}}, school, check) == [PASS]
+    assert verdicts({"health": {"allowed": [f"{DOMAIN_SID}-1101"]}}, school, check) == [PASS]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "direction", "kind", "verdict"),
+    [(4, 2, 2, PASS), (0, 1, 2, PASS), (0, 3, 3, PASS), (0x20, 3, 2, PASS), (8, 3, 2, PASS), (0, 3, 2, FAIL)],
+)
+def test_which_trusts_must_filter(
+    school: Directory, attributes: int, direction: int, kind: int, verdict: Verdict
+) -> None:
+    trust = f"CN=school.be,CN=System,{BASE}"
+    school.change(trust, trustAttributes=attributes, trustDirection=direction, trustType=kind)
+    assert verdicts({"health": {}}, school, "delegation.trusts_filter_foreign_sids") == [verdict]
+
+
+def test_trusts_and_backups_that_are_not_told_are_unknown(school: Directory) -> None:
+    school.change(BASE, msDS__ReplAttributeMetaData=None)
+    found = only({"properties": {"backup_days": 7}}, school, "domain.directory_was_backed_up")
+    assert found.failure is not None
+    assert found.failure.kind is FailureKind.NOT_INSTALLED
+    for name in ("RID Manager$", "school.be"):
+        school.remove(f"CN={name},CN=System,{BASE}")
+    assert verdicts({"properties": {"trusts": []}}, school, "domain.trusts_are_the_declared_ones") == [UNKNOWN]
 
 
 # -- names, nesting, numbers ------------------------------------------------------------------------------------------
