@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from audits.lab import faults
+from audits.errors import LabError
+from audits.lab import commands, faults
 from audits.lab.faults import Fault
 
 from .conftest import Audit, Ran
@@ -51,23 +52,34 @@ class _Made:
     def __init__(self, audit: Audit) -> None:
         self.audit, self.number = audit, -1
         self.seen: Ran | None = None
+        self.failed: dict[str, str] = {}
 
     def see(self, number: int) -> Ran:
-        """Make a batch (undoing the one before) and audit."""
+        """Make a batch (undoing the one before) and audit; what cannot be made is noted, the others go on."""
         if number != self.number or self.seen is None:
             self.undo()
             self.number = number
             for fault in _batches()[number]:
-                faults.make(fault)
+                try:
+                    faults.make(fault)
+                except LabError as e:
+                    self.failed[fault.name] = str(e)
             self.seen = self.audit()
         return self.seen
 
     def undo(self) -> None:
-        """Undo what is made."""
-        if self.number >= 0:
-            for fault in reversed(_batches()[self.number]):
-                faults.undo(fault)
+        """Undo what is made; where that does not work the whole lab goes back to its golden state."""
+        batch = _batches()[self.number] if self.number >= 0 else []
         self.number, self.seen = -1, None
+        clean = True
+        for fault in reversed(batch):
+            try:
+                faults.undo(fault)
+            except LabError as e:
+                self.failed.setdefault(fault.name, str(e))
+                clean = False
+        if not clean:
+            commands.reset(None)
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +114,7 @@ def test_the_clean_lab_passes(clean: Ran) -> None:
 @pytest.mark.parametrize(("number", "fault"), ORDER, ids=[f.name for _, f in ORDER])
 def test_fault(number: int, fault: Fault, made: _Made, clean: Ran) -> None:
     changes = _changes(clean, made.see(number))
+    assert fault.name not in made.failed, made.failed[fault.name]
     for pattern in fault.fails:
         turned = [k for k, (old, new) in changes.items() if _is(pattern, k) and new == "fail" and old != "fail"]
         assert turned, f"missed: nothing like {pattern} turned to fail; changed: {changes}"
@@ -109,7 +122,8 @@ def test_fault(number: int, fault: Fault, made: _Made, clean: Ran) -> None:
         unseen = [k for k, (_, new) in changes.items() if new == "unknown" and any(_is(p, k) for p in fault.unknown)]
         assert unseen, f"nothing turned unknown; changed: {changes}"
         mine = {k: v for k, v in changes.items() if any(_is(p, k) for p in fault.unknown)}
-        assert {new for _, new in mine.values()} == {"unknown"}, mine
+        # a finding per subject may give way to one for them all
+        assert {new for _, new in mine.values()} <= {"unknown", None}, mine
     kept = [k for k in changes if any(_is(p, k) for p in fault.keeps)]
     assert not kept, f"changed, but should stand: {kept}"
     explained = [p for f in _batches()[number] for p in (*f.fails, *f.unknown)]
