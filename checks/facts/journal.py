@@ -21,7 +21,7 @@ class JournalStorage(Fact):
 
     question = Shell(
         "echo '@@ disk'; ls -d /var/log/journal/$(cat /etc/machine-id)/system.journal 2>/dev/null; "
-        "echo '@@ memory'; ls -d /run/log/journal/$(cat /etc/machine-id)/system.journal 2>/dev/null; true"
+        "echo '@@ memory'; ls -d /run/log/journal/$(cat /etc/machine-id) 2>/dev/null; true"
     )
 
     persistent: bool
