@@ -57,14 +57,23 @@ class FineGrainedPolicy(Expectation):
     exact: bool = False
     """Whether every value must be the declared one, not merely as strict."""
     min_length: int | None = None
+    """Characters that a password has at least."""
     history: int | None = None
+    """How many of the last passwords cannot be used again, at least."""
     max_age_days: int | None = None
+    """Days after which a password expires, at most; 0: it must never expire."""
     min_age_days: int | None = None
+    """Days before a password can be changed again, at least."""
     complexity: bool | None = None
+    """Whether a password must mix kinds of characters."""
     reversible: bool | None = None
+    """Whether passwords are kept so that they can be read back."""
     lockout_threshold: int | None = None
+    """Wrong passwords after which an account is locked, at most; 0: never."""
     lockout_minutes: int | None = None
+    """Minutes that it stays locked, at least; 0: until somebody unlocks it."""
     lockout_window_minutes: int | None = None
+    """Minutes after which wrong passwords are forgotten, at least."""
 
 
 def _count(seconds: float | None, unit: int) -> float | int | None:

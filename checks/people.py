@@ -61,18 +61,29 @@ class User(Expectation):
     enabled: bool | None = None
     """Whether the account can log on."""
     given_name: str | None = None
+    """Given name."""
     surname: str | None = None
+    """Family name."""
     display_name: str | None = None
+    """Name as address books show it."""
     upn: str | None = None
     """User principal name, such as jan@school.be."""
     mail: str | None = None
+    """Mail address."""
     department: str | None = None
+    """Department."""
     company: str | None = None
+    """Company or school."""
     title: str | None = None
+    """Job title."""
     office: str | None = None
+    """Office or room."""
     phone: str | None = None
+    """Telephone number."""
     description: str | None = None
+    """Description."""
     employee_id: str | None = None
+    """Employee or pupil number."""
     home_directory: str | None = None
     r"""Home folder, such as \\\\files1\\homes\\%username%; "" for none."""
     home_drive: str | None = None
@@ -88,6 +99,7 @@ class User(Expectation):
     not_member_of: tuple[str, ...] = ()
     """Groups it must not be in, not even through others."""
     password_never_expires: bool | None = None
+    """Whether the password is kept from expiring."""
     must_change_password: bool | None = None
     """Whether a new password must be chosen at the next logon."""
     expires: str | None = None

@@ -63,9 +63,13 @@ class Privileged(Expectation):
     administrators: tuple[str, ...] | None = None
     """Administrators of the domain controllers."""
     account_operators: tuple[str, ...] | None = None
+    """Account Operators."""
     server_operators: tuple[str, ...] | None = None
+    """Server Operators."""
     print_operators: tuple[str, ...] | None = None
+    """Print Operators."""
     backup_operators: tuple[str, ...] | None = None
+    """Backup Operators."""
     remote_desktop_users: tuple[str, ...] | None = None
     """Remote Desktop Users of the domain controllers."""
     group_policy_creators: tuple[str, ...] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import yaml
@@ -14,7 +14,7 @@ from audits import catalogue, plan, schema
 from audits.definition import Audit, Requirement
 from audits.evaluate import Finding, Judge
 from audits.evidence import Record
-from audits.transports.base import Target
+from audits.transports.base import Answer, Target
 from checks.core import KINDS, Check, Scope, Severity
 from checks.formats import distinguished_name, filetime
 from checks.questions import Question
@@ -200,8 +200,16 @@ _SCHOOL = make_school()
 DEFINITION: dict[str, Any] = yaml.safe_load((HERE / "school.yml").read_text("utf-8"))
 
 
+class Source(Protocol):
+    """Whatever answers questions as a target does."""
+
+    def answer(self, question: Question) -> Answer:
+        """Answer one."""
+        ...
+
+
 def judge(
-    section: Mapping[str, Any], directory: Directory, *, others: Mapping[str, Directory] | None = None,
+    section: Mapping[str, Any], directory: Source, *, others: Mapping[str, Source] | None = None,
     checks: Mapping[str, Check],
 ) -> list[Finding]:  # fmt: skip
     """Judge a `directory` section of a definition, through the definition's own validation and the engine."""
