@@ -77,8 +77,10 @@ class Collector:
         try:
             for thread in threads:
                 thread.start()
-            while any(thread.is_alive() for thread in threads) and not self._stop.is_set():
-                next(t for t in threads if t.is_alive()).join(POLL)
+            while alive := [t for t in threads if t.is_alive()]:
+                if self._stop.is_set():
+                    break
+                alive[0].join(POLL)
                 if tick:
                     tick(p)
         finally:

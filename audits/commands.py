@@ -152,9 +152,10 @@ def _take_environment(options: argparse.Namespace) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Collect, evaluate, report."""
-    begun, planned, selection, definition = _collected(options)
+    begun, planned, selection = _collected(options)
     language = options.language or begun.read_json(MANIFEST)["language"]
-    _take_decisions(begun, options.decisions, definition)
+    if options.resume and options.decisions:
+        _take_decisions(begun, options.decisions, None)
     total = stages.judge(begun, planned, selection, language=language)
     return _finish(begun, options, language, int(total["exit_code"]))
 
@@ -169,7 +170,7 @@ def collect(options: argparse.Namespace) -> int:
     return 0
 
 
-def _collected(options: argparse.Namespace) -> tuple[RunDir, Plan, stages.Selection, Path | None]:
+def _collected(options: argparse.Namespace) -> tuple[RunDir, Plan, stages.Selection]:
     selection = stages.Selection(options.limit, tuple(options.check), tuple(options.competence))
     begun = None
     given = list(options.inventory)
@@ -198,6 +199,8 @@ def _collected(options: argparse.Namespace) -> tuple[RunDir, Plan, stages.Select
         begun = stages.start(
             definition, audit, hosts, options.out, paths=options.inventory, selection=selection, language=language
         )
+        # before anything is asked: a run that is gone on with judges by the same decisions
+        _take_decisions(begun, getattr(options, "decisions", None), options.definition)
     line = _Line(quiet=options.quiet)
     try:
         with _log_to(begun):
@@ -209,7 +212,7 @@ def _collected(options: argparse.Namespace) -> tuple[RunDir, Plan, stages.Select
         line.clear()
         raise OutputError(str(e), f"{e.advice} {_how_to_resume(begun, options)}".strip()) from None
     line.clear()
-    return begun, planned, selection, None if options.resume else options.definition
+    return begun, planned, selection
 
 
 def _how_to_resume(begun: RunDir, options: argparse.Namespace) -> str:

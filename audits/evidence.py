@@ -57,20 +57,18 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        # in their form inside JSON, longest first so that a secret within a secret leaves nothing behind
-        forms = {json.dumps(s, ensure_ascii=False)[1:-1] for s in secrets if len(s) >= 4}  # noqa: PLR2004
-        self._forms = sorted(forms, key=len, reverse=True)
+        # longest first, so that a secret within a secret leaves nothing behind
+        self._forms = sorted({s for s in secrets if len(s) >= 4}, key=len, reverse=True)  # noqa: PLR2004
 
     def __call__(self, data: Any) -> Any:
-        """Give JSON data with every secret replaced."""
-        if not self._forms:
+        """Give JSON data with every secret in its texts replaced; keys and numbers stay."""
+        if isinstance(data, str):
+            for form in self._forms:
+                data = data.replace(form, "[redacted]")
             return data
-        text = _dump(data)
-        if not any(form in text for form in self._forms):
-            return data
-        for form in self._forms:
-            text = text.replace(form, "[redacted]")
-        return json.loads(text)
+        if isinstance(data, Mapping):
+            return {k: self(v) for k, v in data.items()}
+        return [self(v) for v in data] if isinstance(data, list | tuple) else data
 
 
 class Evidence:
@@ -102,10 +100,9 @@ class Evidence:
         if answer.via:
             said["via"] = answer.via
         if answer.failure is None:
-            said["value"] = answer.value
+            said["value"] = self._redact(answer.value)
         else:
-            said["failure"] = {"kind": str(answer.failure.kind), "detail": answer.failure.detail}
-        said = self._redact(said)
+            said["failure"] = {"kind": str(answer.failure.kind), "detail": self._redact(answer.failure.detail)}
         with self._lock:
             body = {"seq": self._seq + 1, **said, "prev": self.head}
             digest = _digest(body)

@@ -139,7 +139,7 @@ class RunDir:
     def changes(self) -> list[str]:
         """Say what differs from the seal: one line a file; empty when nothing does."""
         try:
-            text = (self.path / SUMS).read_text("utf-8")
+            text = (self.path / SUMS).read_bytes().decode()
         except (OSError, UnicodeDecodeError):
             return [f"{SUMS}: is missing or cannot be read"]
         sealed: dict[str, str] = {}
