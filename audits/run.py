@@ -19,7 +19,7 @@ from audits import catalogue, competences, decisions, evaluate, evidence, plan, 
 from audits.collect import Collector, Progress
 from audits.definition import Audit, Definition, Hosts
 from audits.definition import load as load_definition
-from audits.errors import EvidenceError, InventoryError, UsageError
+from audits.errors import DefinitionError, EvidenceError, InventoryError, UsageError
 from audits.evaluate import Finding
 from audits.rundir import DECISIONS, DEFINITION, FINDINGS, MANIFEST, SUMMARY, TARGETS, RunDir
 from audits.transports.base import Settings
@@ -91,6 +91,12 @@ def start(
     language: str,
 ) -> RunDir:
     """Make the run directory and write what is known before anything is asked."""
+    secret = sorted(v for v in definition.template_variables() if _SECRET.search(v) and not _NO_SECRET.search(v))
+    if secret:
+        raise DefinitionError(
+            f"{definition.document.file}: its templates use secret variables: {', '.join(secret)}",
+            "A definition is recorded with the run: leave secrets in the inventory.",
+        )
     run = RunDir.create(parent, audit.head.title)
     run.lock()
     run.write_yaml(DEFINITION, {k: v for k, v in audit.tree.items() if k != "variables"})

@@ -229,3 +229,10 @@ def test_every_key_in_the_schema_says_what_it_is_for() -> None:
             if not field.get("description"):
                 silent.append(f"{name}.{key}")
     assert not silent
+
+
+def test_needs_point_at_something_and_never_in_a_circle(tmp_path: Path) -> None:
+    text = "hosts: {files1: {shares: [{name: a, id: a, needs: [b]}, {name: b, id: b, needs: [NEED]}]}}\n"
+    assert "there is no requirement with the id 'typo'" in _problems(tmp_path, text.replace("NEED", "typo"))[0]
+    assert "needs: a circle: " in _problems(tmp_path, text.replace("NEED", "a"))[0]
+    assert len(_audit(tmp_path, text.replace(", needs: [NEED]", "")).requirements) == 2
