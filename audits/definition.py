@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import difflib
-import graphlib
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import Any, Protocol
 
 import pydantic
 
-from audits import catalogue, schema, templates, yamlfile
+from audits import catalogue, needs, schema, templates, yamlfile
 from audits.errors import DefinitionError
 from audits.transports.base import Target
 from checks.core import Expectation, Scope
@@ -324,7 +323,8 @@ class Definition:
         if ca and ca not in authorities:
             self._problems.add((Scope.DOMAIN, "ca"), f"there is no '{ca}' under `authorities`")
         if not limit:
-            _check_needs(requirements, self._problems)
+            for problem in needs.problems((r.id, r.want.needs) for r in requirements):
+                self._problems.add((), problem)
         self._problems.raise_if_any()
         return Audit(
             self.head, targets, tuple(_unique(requirements)), tree, authorities, authorities.get(ca) if ca else None
@@ -398,20 +398,6 @@ class Definition:
 def load(path: Path, overrides: Mapping[str, Any] | None = None, *, name: str | None = None) -> Definition:
     """Read and check a definition file; DefinitionError holds every problem, each with file, line and column."""
     return Definition(yamlfile.load(path, name=name), path.resolve().parent, overrides or {})
-
-
-def _check_needs(requirements: Iterable[Requirement], problems: _Problems) -> None:
-    """Refuse `needs` that point at nothing, or in a circle: they would skip what must be judged."""
-    edges: dict[str, set[str]] = {}
-    for requirement in requirements:
-        edges.setdefault(requirement.id, set()).update(requirement.want.needs)
-    for id_, needs in edges.items():
-        for name in sorted(needs - edges.keys()):
-            problems.add((), f"{id_}: needs: there is no requirement with the id '{name}'")
-    try:
-        graphlib.TopologicalSorter(edges).prepare()
-    except graphlib.CycleError as e:
-        problems.add((), f"needs: a circle: {' → '.join(e.args[1])}")
 
 
 def _merge(sections: Sequence[_Section]) -> _Section:
